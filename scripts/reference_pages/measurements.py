@@ -1,0 +1,39 @@
+"""docs/reference/numbers.md: what the last recorded run of `make bench` measured, and on what machine."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+INTRODUCTION = """\
+# Numbers
+
+Measured by `make bench`, each beside its limit or its peer from the same run. Run it yourself:
+your machine, your numbers.
+"""
+
+
+def render(results: Path) -> str:
+    """The page from a results file; without one, the introduction alone."""
+    if not results.exists():
+        return INTRODUCTION + "\nNo run is recorded yet.\n"
+    run = json.loads(results.read_text(encoding="utf-8"))
+    machine = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in _flat(run["machine"]))
+    rows = "\n".join(_row(row) for row in run["numbers"])
+    return (
+        f"{INTRODUCTION}\nRun of {run['date']}, commit `{run['commit']}`:\n\n{machine}\n\n"
+        f"| what | measured | target | limit or peer | ratio | what that is |\n| --- | --- | --- | --- | --- | --- |\n{rows}\n"
+    )
+
+
+def _flat(machine: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (key, ", ".join(f"{name} {version}" for name, version in value.items()) if isinstance(value, dict) else value)
+        for key, value in machine.items()
+    ]
+
+
+def _row(row: dict[str, Any]) -> str:
+    target = f"{row['target']}{'' if row['met'] else ' **missed**'}" if row["target"] else ""
+    peer = f"{row['peer']:.4g} {row['unit']}" if row["peer"] else ""
+    ratio = f"{row['ratio']:.3g}" if row["ratio"] else ""
+    return f"| {row['what']} | {row['value']:.4g} {row['unit']} | {target} | {peer} | {ratio} | {row['against']} |"

@@ -1,0 +1,234 @@
+"""The main job as a function: read texts, submit them, run until the batch has ended and every service knows, collect the result.
+
+The command line is a thin layer over this; it adds progress on the screen.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import msgspec
+
+from pairmark.bootstrap import System, judge_for, open_system
+from pairmark.config import Config, load
+from pairmark.domain.result import AssessmentResult
+from pairmark.domain.stopping import largest_budget
+from pairmark.errors import BadRequest
+from pairmark.events.catalogue import Design, EssayRef
+from pairmark.judges.spec import parse_judge
+from pairmark.messaging import held
+from pairmark.outcome import Comparand, collect
+from pairmark.reading.texts import TextCollection, read_texts
+from pairmark.services.assessment.again import again
+from pairmark.services.assessment.batches import Batch
+from pairmark.services.lifecycle.front_desk import Request, Ticket
+from pairmark.watch import OnProgress, Progress, run
+
+__all__ = ["Choices", "OnProgress", "Progress", "assess", "prepare", "retry", "run", "submit"]
+
+LOCAL_USER = "local"
+MOST_ESSAYS = 20_000
+MOST_COMPARISONS = 2_000_000
+LONGEST_LABEL = 200
+LARGEST_SEED = 2**63 - 1
+
+
+class Choices(TypedDict, total=False):
+    """What may be chosen about a batch besides its texts and judge; the command line has an option for each.
+
+    `budget`: most comparisons to send (default `comparisons_per_essay` x essays / 2). `target_reliability`: stop once reached.
+    `compare`: a numeric column that came with the texts, to report rank agreement with. `organisation`, `user`: who pays.
+    """
+
+    name: str
+    seed: int
+    budget: int | None
+    comparisons_per_essay: int
+    target_reliability: float | None
+    id_column: str | None
+    text_column: str | None
+    compare: str | None
+    smaller_is_better: bool
+    organisation: str | None
+    user: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Texts that were read, and the request they make."""
+
+    texts: TextCollection
+    design: Design
+    comparand: Comparand | None
+    user: str
+    organisation: str | None
+
+
+def assess(
+    path: str | Path,
+    *,
+    judge: str,
+    out: str | Path | None = None,
+    database: str | None = None,
+    home: str | Path | None = None,
+    on_progress: OnProgress | None = None,
+    **choices: Unpack[Choices],
+) -> AssessmentResult:
+    """Rank the texts at `path` (a folder or a CSV file) with `judge` and return the result.
+
+    With `out`, `report.html`, `results.csv`, `results.json` and `judgements.csv` are written there. `database` is a PostgreSQL
+    URL; without it an embedded server keeps its data under `home`. The same call again returns the stored result, or goes on
+    where an interrupted one stopped. Raises `BadRequest` for input that cannot be used and `Busy` when the database cannot be
+    had. A batch that ends without a result is returned with its `status` and `error`.
+    """
+    config = load(database=database)
+    if home is not None:
+        config = Config(Path(home).absolute(), config.database_url)
+    prepared = prepare(Path(path), judge, choices)
+    if out is not None:
+        from pairmark.report.write import check_writable, write_report  # noqa: PLC0415 - only with `out`
+
+        check_writable(Path(out))
+    with open_system(config) as system:
+        ticket = submit(system, prepared)
+        run(system, ticket, on_progress)
+        result = collect(system, ticket.job_id, prepared.texts.identical, prepared.comparand)
+        if out is not None:
+            write_report(result, system.assessment.judgements(ticket.job_id), Path(out))
+    return result
+
+
+def prepare(path: Path, judge: str, choices: Choices) -> Prepared:
+    """Read and check everything that can be checked before a database is touched."""
+    spec = parse_judge(judge)
+    compare = choices.get("compare")
+    texts = read_texts(
+        path,
+        id_column=choices.get("id_column"),
+        text_column=choices.get("text_column"),
+        compare_column=compare,
+    )
+    ids = [text.essay_id for text in texts.texts]
+    if len(ids) > MOST_ESSAYS:
+        raise BadRequest(f"{path} holds {len(ids)} texts; one batch takes at most {MOST_ESSAYS}.", remedy="Split it.")
+    asked = judge_for(spec.canonical, spec.digest)
+    asked.check(ids)
+    design = Design(
+        name=_label("name", choices.get("name", "")),
+        judge=spec.canonical,
+        judge_digest=spec.digest,
+        seed=_seed(choices.get("seed", 1)),
+        budget=_budget(choices.get("budget"), len(ids)),
+        comparisons_per_essay=_per_essay(choices.get("comparisons_per_essay", 20), len(ids)),
+        target_reliability=_target(choices.get("target_reliability")),
+        baseline=not asked.may_grade,
+        pair_limit=min(Design().pair_limit, getattr(asked, "most_repeats", Design().pair_limit)),
+    )
+    comparand = None
+    if compare is not None:
+        scores = {text.essay_id: text.compare for text in texts.texts if text.compare is not None}
+        comparand = Comparand(compare, scores, choices.get("smaller_is_better", False))
+    user = _label("user", choices.get("user") or LOCAL_USER)
+    organisation = _label("organisation", choices.get("organisation") or "") or None
+    return Prepared(texts, design, comparand, user, organisation)
+
+
+def _label(option: str, text: str) -> str:
+    if len(text) > LONGEST_LABEL or not text.isprintable():
+        raise BadRequest(
+            f"The {option} {text[:40]!a} is not usable.",
+            remedy=f"Give --{option} at most {LONGEST_LABEL} printable characters.",
+        )
+    return text
+
+
+def _seed(seed: int) -> int:
+    if not 0 <= seed <= LARGEST_SEED:
+        raise BadRequest(
+            f"The seed {seed} is out of range.", remedy=f"Give --seed a whole number from 0 to {LARGEST_SEED}."
+        )
+    return seed
+
+
+def _budget(budget: int | None, essays: int) -> int:
+    if budget is None:
+        return 0
+    least = max(essays - 1, 0)
+    if budget < max(least, 1):
+        raise BadRequest(
+            f"A budget of {budget} comparisons cannot connect {essays} texts.",
+            remedy=f"Give --budget {max(least, 1)} or more.",
+        )
+    if budget > MOST_COMPARISONS:
+        raise BadRequest(
+            f"A budget of {budget} comparisons is over the limit of {MOST_COMPARISONS:,}.",
+            remedy=f"Give --budget {MOST_COMPARISONS} or less.",
+        )
+    return min(budget, max(largest_budget(essays, Design().pair_limit), 1))
+
+
+def _per_essay(count: int, essays: int) -> int:
+    if count < 2 and essays > 1:
+        raise BadRequest(
+            f"{count} comparisons per essay cannot connect the texts.", remedy="Give --comparisons-per-essay 2 or more."
+        )
+    if count * essays > 2 * MOST_COMPARISONS:
+        raise BadRequest(
+            f"{count} comparisons per essay are too many for {essays} texts: together over {MOST_COMPARISONS:,} comparisons.",
+            remedy="Give --comparisons-per-essay a smaller number.",
+        )
+    return count
+
+
+def _target(target: float | None) -> float | None:
+    if target is not None and not 0 < target < 1:
+        raise BadRequest(
+            f"A target reliability of {target} cannot be reached.",
+            remedy="Give --target-reliability a number between 0 and 1, such as 0.9.",
+        )
+    return target
+
+
+def submit(system: System, prepared: Prepared) -> Ticket:
+    """Store the texts and hand the request in; the same request again finds its batch (G13).
+
+    Where nobody has opened an account yet, the first request opens the one without limit.
+    """
+    system.accounts.ensure_default()
+    ids = [text.essay_id for text in prepared.texts.texts]
+    storage = system.texts.put([text.text for text in prepared.texts.texts])
+    essays = [EssayRef(essay_id=essay, text_storage_id=key) for essay, key in zip(ids, storage, strict=True)]
+    identity = msgspec.structs.replace(prepared.design, judge="")
+    digest = sha256(
+        b"\x1f".join(
+            [
+                prepared.texts.digest.encode(),
+                msgspec.json.encode(identity),
+                f"{prepared.organisation}\x1f{prepared.user}".encode(),
+            ]
+        )
+    ).hexdigest()
+    request = Request(digest, essays, prepared.design, prepared.user, prepared.organisation)
+    return system.front_desk.submit(request)
+
+
+def retry(system: System, batch: Batch) -> Ticket:
+    """Go on with a batch in place, or open its next generation if it ended without a result; a complete one stays."""
+    if batch.status.is_complete:
+        return Ticket(batch.entity_id, batch.id, batch.generation, opened=False)
+    if batch.status.is_terminal:
+        reopened = system.front_desk.reopen(batch.entity_id)
+        if reopened is None:
+            raise BadRequest(
+                f"Batch {batch.id} was requested by another system.",
+                remedy="Send its request again under a new entity_id.",
+            )
+        return reopened
+    keys, now = [str(batch.id), batch.entity_id], system.clock.now()
+    for schema, relay in system.relays.items():
+        held.hurry(system.database, schema, keys, now)
+        for key in keys:
+            relay.requeue(key)
+    again(system.database, batch.id, system.clock)
+    return Ticket(batch.entity_id, batch.id, batch.generation, opened=False)

@@ -1,0 +1,1 @@
+"""Looking for duplicates, losses and double charges, read-only."""

@@ -1,0 +1,252 @@
+"""The only file that chooses real parts and wires them: database, transport, services, and the loops that run them.
+
+One process may run everything; any number of processes may do so on the same database at once.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from pairmark.clock import Clock, SystemClock
+from pairmark.config import Config
+from pairmark.errors import BadRequest, Busy, PairmarkError
+from pairmark.events import catalogue as events
+from pairmark.judges.question import Judge
+from pairmark.judges.spec import build_judge, parse_judge
+from pairmark.messaging.consumer import Consumer, Handler
+from pairmark.messaging.local import LocalSubscription, LocalTransport
+from pairmark.messaging.loop import Bell, Loop, Step, drain
+from pairmark.messaging.relay import Relay
+from pairmark.messaging.transport import Transport
+from pairmark.services.assessment.callbacks import Callbacks
+from pairmark.services.assessment.content import Content
+from pairmark.services.assessment.continuation import Continuation
+from pairmark.services.assessment.credits import CreditAnswers
+from pairmark.services.assessment.finalization import Finalization
+from pairmark.services.assessment.intake import Intake
+from pairmark.services.assessment.monitor import Monitor
+from pairmark.services.assessment.queries import AssessmentQueries
+from pairmark.services.entitlements.accounts import Accounts
+from pairmark.services.entitlements.saga import EntitlementsQueries, Saga
+from pairmark.services.judging.asker import Asker
+from pairmark.services.judging.queue import Queue
+from pairmark.services.judging.verdicts import Verdicts
+from pairmark.services.lifecycle.front_desk import FrontDesk
+from pairmark.services.lifecycle.phases import LifecycleQueries, Phases
+from pairmark.services.results import published
+from pairmark.services.results.published import ResultsQueries
+from pairmark.storage.connection import Database, translated
+from pairmark.storage.embedded import EmbeddedServer
+from pairmark.storage.schema import SERVICES, require_current
+from pairmark.storage.texts import TextStore
+
+DATABASE_NAME = "pairmark"
+
+_log = structlog.get_logger(__name__)
+
+
+class System:
+    """All parts of one process, wired over one database."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock | None = None,
+        heal: Callable[[], None] | None = None,
+        transport: Callable[[LocalTransport], Transport] | None = None,
+        monitor_interval: float = 300.0,
+    ) -> None:
+        self.database = database
+        self.clock = clock or SystemClock()
+        self.bell = Bell()
+        self._heal = heal
+        self.texts = TextStore(database)
+        self.accounts = Accounts(database)
+        self.front_desk = FrontDesk(database, self.clock)
+        self.finalization = Finalization(database, self.clock)
+        content = Content(database, self.texts, self.finalization, self.clock)
+        self.continuation = Continuation(database, content, self.finalization, self.clock)
+        self.monitor = Monitor(database, self.continuation, self.finalization, self.clock, interval=monitor_interval)
+        self.asker = Asker(database, self.texts, judge_for, Verdicts(database, self.clock), self.clock)
+        self.assessment = AssessmentQueries(database)
+        self.lifecycle = LifecycleQueries(database)
+        self.results = ResultsQueries(database)
+        self.entitlements = EntitlementsQueries(database)
+        handlers = self._handlers()
+        local = LocalTransport(database, {group: list(topics) for group, topics in handlers.items()}, self.bell.ring)
+        self.transport = transport(local) if transport else local
+        self.relays = {schema: Relay(database, schema, self.transport, self.clock) for schema in SERVICES}
+        self.subscriptions = {group: LocalSubscription(database, group, self.clock) for group in handlers}
+        self.consumers = {
+            group: Consumer(database, group, self.subscriptions[group], handlers[group], self.clock)
+            for group in handlers
+        }
+
+    def _handlers(self) -> dict[str, dict[str, Handler]]:
+        """What each service does with each topic it listens to."""
+        answers = CreditAnswers(self.finalization, self.clock)
+        queue, phases, saga = Queue(self.clock), Phases(self.clock), Saga(self.clock)
+        return {
+            "assessment": {
+                events.AssessmentRequested.topic: Intake(self.clock),
+                events.ReserveGranted.topic: answers.granted,
+                events.ReserveRefused.topic: answers.refused,
+                events.ComparisonResult.topic: Callbacks(self.clock),
+            },
+            "judging": {
+                events.JudgingRequested.topic: queue.requested,
+                events.AssessmentCompleted.topic: queue.ended,
+                events.AssessmentFailed.topic: queue.ended,
+            },
+            "lifecycle": {
+                events.AssessmentCompleted.topic: phases.completed,
+                events.AssessmentFailed.topic: phases.failed,
+            },
+            "results": {
+                events.ResultPublished.topic: published.published,
+                events.AssessmentFailed.topic: published.failed,
+            },
+            "entitlements": {
+                events.ReserveRequested.topic: saga.reserve,
+                events.ResourceConsumed.topic: saga.consumed,
+                events.AssessmentFailed.topic: saga.failed,
+            },
+        }
+
+    def relay_step(self) -> int:
+        """One step of every outbox's relay."""
+        return sum(relay.step() for relay in self.relays.values())
+
+    def steps(self) -> dict[str, Step]:
+        """Everything this process does, by name."""
+        consumers: dict[str, Step] = {group: consumer.step for group, consumer in self.consumers.items()}
+        return {
+            "relay": self.relay_step,
+            **consumers,
+            "continuation": self.continuation.step,
+            "asker": self.asker.step,
+            "monitor": self.monitor.step,
+        }
+
+    def deliver(self) -> int:
+        """Move and apply the messages that are there now, on this thread; asks and decides nothing."""
+        return self.relay_step() + sum(consumer.step() for consumer in self.consumers.values())
+
+    def drain(self) -> int:
+        """Do all that can be done now, on this thread, in a fixed order."""
+        return drain(self.steps())
+
+    @property
+    def owner(self) -> bool:
+        """Whether this process, and not another, consumes for assessment."""
+        return self.subscriptions["assessment"].owner
+
+    @contextmanager
+    def running(self) -> Iterator[list[Loop]]:
+        """Run every step on a loop of its own while the block lasts; a loop's failure is raised at the end."""
+        loops = [
+            Loop(name, self._healing(step), self.bell, rings=_RINGS.get(name, ("relay", "continuation", "asker")))
+            for name, step in self.steps().items()
+        ]
+        for loop in loops:
+            loop.start()
+        try:
+            yield loops
+        finally:
+            self.asker.stop()
+            for loop in loops:
+                loop.stop()
+            for loop in loops:
+                loop.join(timeout=10)
+
+    def heal(self) -> None:
+        """After trouble with the embedded server: start it again if it is gone."""
+        if self._heal is not None:
+            self._heal()
+
+    def _healing(self, step: Step) -> Step:
+        def run() -> int:
+            try:
+                return step()
+            except Busy:
+                self.heal()
+                raise
+
+        return run
+
+    def close(self) -> None:
+        """Give everything back: leases, locks, connections. Safe when the database is already gone."""
+        closing: list[Callable[[], None]] = [self.asker.close]
+        closing += [relay.close for relay in self.relays.values()]
+        closing += [consumer.close for consumer in self.consumers.values()]
+        for close in closing:
+            try:
+                close()
+            except PairmarkError as error:
+                _log.warning("close_incomplete", part=repr(close), reason=str(error))
+        self.database.close()
+
+
+_RINGS: dict[str, tuple[str, ...]] = {
+    "relay": (),
+    "monitor": ("relay",),
+    "asker": ("relay",),
+    "continuation": ("relay",),
+}
+
+
+def judge_for(name: str, digest: str) -> Judge:
+    """The judge a batch was asked for; refuses one that would answer differently now."""
+    spec = parse_judge(name)
+    if digest and spec.digest != digest:
+        raise BadRequest(f"The judge {name!r} is no longer the one this batch was begun with.")
+    return build_judge(spec)
+
+
+@contextmanager
+def open_database(config: Config, *, upgrade: bool = True) -> Iterator[tuple[Database, EmbeddedServer | None]]:
+    """The database of this configuration, current unless `upgrade` is false; the embedded server is started if needed."""
+    if config.database_url is not None:
+        database = Database(config.database_url)
+        try:
+            if upgrade:
+                require_current(database, upgrade_if_needed=False)
+            yield database, None
+        finally:
+            database.close()
+        return
+    with EmbeddedServer.open(config.home) as server:
+        _create_database(server)
+        database = Database(server.conninfo(DATABASE_NAME), direct_login=True)
+        try:
+            if upgrade:
+                require_current(database, upgrade_if_needed=True)
+            yield database, server
+        finally:
+            database.close()
+
+
+@contextmanager
+def open_system(config: Config, *, clock: Clock | None = None) -> Iterator[System]:
+    """Everything, ready to run or to be asked. A single machine has its account from the start, a database by URL does not."""
+    with open_database(config) as (database, server):
+        system = System(database, clock=clock, heal=server.ensure_running if server else None)
+        try:
+            if server is not None:
+                system.accounts.ensure_default()
+            yield system
+        finally:
+            system.close()
+
+
+def _create_database(server: EmbeddedServer) -> None:
+    import psycopg  # noqa: PLC0415 - only for this one statement
+
+    with translated(), psycopg.connect(server.conninfo(), autocommit=True) as connection:
+        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE_NAME]).fetchone():
+            try:
+                connection.execute(f"CREATE DATABASE {DATABASE_NAME}")
+            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                return

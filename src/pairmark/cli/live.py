@@ -1,0 +1,55 @@
+"""Live progress of a batch on stderr, from the batch as it stands."""
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+
+from pairmark.assessing import Progress as Standing
+from pairmark.clock import SystemClock
+from pairmark.report.figures import visible
+from pairmark.report.progress import Progress
+
+
+class Live:
+    """Shows wave, comparisons, rate and time left while a batch runs."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stderr)
+        self._progress = Progress(self._console, SystemClock())
+        self._said: str | None = None
+
+    def __enter__(self) -> Self:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.__exit__(kind, error, trace)
+
+    def show(self, standing: Standing) -> None:
+        """Update the display."""
+        if standing.watching:
+            self._say("Another pairmark process is working on this batch; watching until it is done or gone.")
+        if standing.trouble:
+            self._say(standing.trouble)
+        batch = standing.batch
+        if batch is None:
+            return
+        if standing.found == "stored":
+            when = f" on {batch.finished_at.astimezone():%Y-%m-%d at %H:%M}" if batch.finished_at else ""
+            self._say(f"This batch ended{when}; its stored result follows.")
+            return
+        if standing.found == "unfinished" and self._said is None:
+            self._say(
+                f"Going on where it stopped: {batch.answered:,} of at most {batch.budget:,} comparisons answered."
+            )
+        if batch.budget:
+            self._progress.update(wave=batch.wave, done=batch.answered, budget=batch.budget, cost=None)
+
+    def _say(self, sentence: str) -> None:
+        if sentence != self._said:
+            self._said = sentence
+            self._console.print(visible(sentence), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,31 @@
+"""How commands speak: JSON on stdout when asked for, otherwise text for people. Nothing is computed here.
+
+File names and texts come from outside: what would steer a terminal is written out, and JSON is plain ASCII.
+"""
+
+import json
+import sys
+from typing import Any
+
+
+def say(text: str) -> None:
+    """One line for people, on stdout."""
+    print(_visible(text))  # noqa: T201
+
+
+def note(text: str) -> None:
+    """One line beside the output, on stderr."""
+    print(_visible(text), file=sys.stderr)  # noqa: T201
+
+
+def put_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(value, indent=2, default=str))  # noqa: T201
+
+
+def _visible(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    from pairmark.report.figures import visible  # noqa: PLC0415 - start-up time
+
+    return visible(text)

@@ -1,0 +1,86 @@
+"""When to wait, plan another wave, finalise, or give up: pure rules over what is known of a batch under its row lock."""
+
+from dataclasses import dataclass
+
+from pairmark.domain.statuses import StopReason
+
+MINIMUM_ANSWERS = 12
+"""Callbacks before stability or the success rate mean anything (the incident platform's figure)."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of one batch: comparisons sent, answers that closed one, and those with a verdict."""
+
+    budget: int
+    sent: int
+    answered: int
+    counted: int
+
+    @property
+    def outstanding(self) -> int:
+        """Comparisons sent and still open."""
+        return self.sent - self.answered
+
+    @property
+    def failed(self) -> int:
+        """Comparisons closed without a verdict."""
+        return self.answered - self.counted
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the fit after the latest wave said."""
+
+    reliability: float | None
+    largest_change: float | None
+    connected: bool
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The design options that decide the end of a batch."""
+
+    target_reliability: float | None
+    stability_threshold: float
+    success_rate: float
+    completion_threshold: float
+
+
+def is_due(tally: Tally, rules: Rules) -> bool:
+    """Whether a recorded set calls for a decision: the wave is answered, or the completion threshold is passed."""
+    return tally.outstanding == 0 or threshold_passed(tally, rules)
+
+
+def threshold_passed(tally: Tally, rules: Rules) -> bool:
+    """The completion threshold: enough of the whole budget is answered that stragglers are not waited for."""
+    return tally.sent >= tally.budget and tally.answered >= rules.completion_threshold * tally.budget
+
+
+def below_success_rate(tally: Tally, rules: Rules) -> bool:
+    """Too many comparisons came back without a verdict for the result to be trusted."""
+    enough = tally.answered >= min(MINIMUM_ANSWERS, tally.budget)
+    return enough and tally.counted < rules.success_rate * tally.answered
+
+
+def stop_reason(tally: Tally, scale: Scale, rules: Rules) -> StopReason | None:
+    """Why to end now, or None to plan another wave. Only a connected scale may end as stable."""
+    if scale.connected and tally.counted >= MINIMUM_ANSWERS:
+        target = rules.target_reliability
+        if target is not None and scale.reliability is not None and scale.reliability >= target:
+            return StopReason.RELIABILITY_REACHED
+        if scale.largest_change is not None and scale.largest_change <= rules.stability_threshold:
+            return StopReason.SCORES_STABLE
+    if tally.sent >= tally.budget:
+        return StopReason.BUDGET_SPENT
+    return None
+
+
+def wave_size(essays: int, tally: Tally) -> int:
+    """Comparisons in the next wave: two appearances an essay, within the budget."""
+    return min(max(essays, 1), tally.budget - tally.sent)
+
+
+def largest_budget(essays: int, pair_limit: int) -> int:
+    """Comparisons that can be asked at all: every unordered pair `pair_limit` times."""
+    return essays * (essays - 1) // 2 * pair_limit

@@ -1,0 +1,1 @@
+"""Events on the wire: the catalogue, the envelope, derived ids."""

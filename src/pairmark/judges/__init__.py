@@ -1,0 +1,1 @@
+"""Who answers comparisons: recorded votes, a known truth, text length. Judges know no batch and no database."""

@@ -1,0 +1,99 @@
+"""What is put to a judge, what comes back, and what a judge is.
+
+A question shows two texts in a fixed order; an answer is either a verdict or the reason why there is none. How
+questions are planned, retried and stored lives in the services.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, get_args
+
+from pairmark.errors import BrokenData
+
+AnswerKind = Literal["verdict", "refused", "truncated", "invalid", "blocked", "timed_out", "unavailable", "failed"]
+Winner = Literal["first", "second", "tie"]
+
+KINDS = frozenset(get_args(AnswerKind))
+WINNERS = frozenset(get_args(Winner))
+MAX_JUSTIFICATION = 500  # characters; the limit of the callback contract
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One comparison, in the order in which it is asked.
+
+    `repeat` counts how often this unordered pair was asked before in the batch (0 for the first time); `attempt`
+    numbers the tries to get an answer to this very comparison.
+    """
+
+    request_id: str
+    first_id: str
+    second_id: str
+    first_text: str
+    second_text: str
+    repeat: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A judge's answer to one question.
+
+    `winner` refers to the order asked: "first" is the question's `first_id`. `swapped` says that the judge saw the
+    texts in the opposite order. Only the kind "verdict" carries a winner (G11); anything else raises `BrokenData`.
+    `confidence` runs from 1 to 5, `cost` is in US dollars.
+    """
+
+    request_id: str
+    kind: AnswerKind
+    winner: Winner | None
+    swapped: bool
+    judge: str
+    provider: str
+    model: str
+    justification: str = ""
+    confidence: float | None = None
+    response_time_ms: int = 0
+    token_usage: dict[str, int] = field(default_factory=dict)
+    cost: float = 0.0
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind == "verdict":
+            if self.winner not in WINNERS:
+                raise BrokenData(f"Answer {self.request_id} is a verdict without a usable winner ({self.winner!r}).")
+        elif self.winner is not None or self.kind not in KINDS:
+            raise BrokenData(f"Answer {self.request_id} of kind {self.kind!r} must not name a winner.")
+        if len(self.justification) > MAX_JUSTIFICATION:
+            raise BrokenData(f"Answer {self.request_id} has a justification over {MAX_JUSTIFICATION} characters.")
+        if self.confidence is not None and not 1 <= self.confidence <= 5:
+            raise BrokenData(f"Answer {self.request_id} has a confidence outside 1 to 5 ({self.confidence}).")
+        if self.response_time_ms < 0:
+            raise BrokenData(f"Answer {self.request_id} has a negative response time.")
+
+
+class Judge(Protocol):
+    """A pure function of its configuration and the question: asked again after a crash, it answers the same."""
+
+    @property
+    def name(self) -> str:
+        """The kind of judge, for people."""
+        ...
+
+    @property
+    def in_sets(self) -> bool:
+        """True: `ask` is quick and takes whole sets. False: call it with single questions on a thread pool."""
+        ...
+
+    @property
+    def may_grade(self) -> bool:
+        """False if grades may never rest on this judge."""
+        ...
+
+    def check(self, essay_ids: Sequence[str]) -> None:
+        """Raise `BadRequest` if this judge cannot serve a batch of these essays."""
+        ...
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """One answer per question, in the same order; never raises for a single unanswerable question."""
+        ...

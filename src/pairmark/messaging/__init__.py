@@ -1,0 +1,1 @@
+"""Moving events: outbox, relay, transports, consumers, held and dead messages."""

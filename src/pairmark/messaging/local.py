@@ -1,0 +1,115 @@
+"""The transport of a single machine: a delivery row for each subscribed group, written durably before it is acknowledged.
+
+A poisoned group holds up nobody else. Each group has one owner at a time, which keeps the order of every aggregate.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from uuid import UUID
+
+from pairmark.clock import Clock
+from pairmark.errors import Busy
+from pairmark.messaging.low_mark import LowMark
+from pairmark.messaging.ownership import OwnedConnection
+from pairmark.messaging.transport import Delivery, Failure, Stored
+from pairmark.storage import faults
+from pairmark.storage.connection import Database, execute, translated
+
+SWEEP_SECONDS = 1.0
+
+
+class LocalTransport:
+    """Publishes into `transport.delivery` and wakes the groups in this process."""
+
+    delivery_timeout = 2.0
+    late_sends_reorder = False
+    """A late insert of rows that are there waits for them and does nothing; of rows already consumed, it is a redelivery."""
+
+    def __init__(self, database: Database, groups: Mapping[str, Sequence[str]], wake: Callable[[str], None]) -> None:
+        self._database = database
+        self._wake = wake
+        self._groups: dict[str, list[str]] = defaultdict(list)
+        for group, topics in groups.items():
+            for topic in topics:
+                self._groups[topic].append(group)
+
+    def publish(self, events: Sequence[Stored]) -> dict[UUID, Failure]:
+        """One statement for the whole set: acknowledged when the delivery rows are committed."""
+        rows = [(group, event) for event in events for group in self._groups.get(event.topic, ())]
+        if rows:
+            with self._database.transaction("transport") as tx:
+                execute(
+                    tx,
+                    "INSERT INTO delivery (group_name, event_id, topic, event_key, body, headers) "
+                    "SELECT g, i, t, k, b, h::jsonb FROM unnest(%b::text[], %b::uuid[], %b::text[], %b::text[], %b::text[], "
+                    "%b::text[]) AS e (g, i, t, k, b, h) ON CONFLICT (group_name, event_id) DO NOTHING",
+                    [
+                        [group for group, _ in rows],
+                        [event.id for _, event in rows],
+                        [event.topic for _, event in rows],
+                        [event.key for _, event in rows],
+                        [event.body for _, event in rows],
+                        [event.headers for _, event in rows],
+                    ],
+                )
+        for group in {group for group, _ in rows}:
+            self._wake(group)
+        return {}
+
+
+class LocalSubscription:
+    """Reads the delivery rows of one group, as its only owner."""
+
+    def __init__(self, database: Database, group: str, clock: Clock) -> None:
+        self._group = group
+        self._clock = clock
+        self._owned = OwnedConnection(database, "transport", waits_for_disk=False)
+        self._low = LowMark("delivery")
+        self._swept_at = float("-inf")
+
+    def poll(self, limit: int) -> list[Delivery]:
+        """The oldest unacknowledged messages; empty while another process owns the group."""
+        try:
+            if not self._owned.try_own(f"group:{self._group}"):
+                return []
+            with translated():
+                return self._read(limit)
+        except Busy as error:
+            raise self._owned.lost(error) from error
+
+    def _read(self, limit: int) -> list[Delivery]:
+        connection, sweep = self._owned.connection(), self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS
+        if sweep:
+            self._swept_at = self._clock.monotonic()
+        may_move = self._low.may_move(connection)
+        rows = execute(
+            connection,
+            "SELECT position, event_id, topic, event_key, body, headers::text FROM delivery "
+            "WHERE group_name = %s AND position > %s ORDER BY position LIMIT %s",
+            [self._group, 0 if sweep else self._low.value, limit],
+        )
+        self._low.moved(connection, rows[0][0] if rows else None, may_move=may_move)
+        return [Delivery(*row) for row in rows]
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove the delivery rows; a crash before this only repeats the messages."""
+        faults.reach(f"{self._group}.before_acknowledge")
+        try:
+            with translated():
+                execute(
+                    self._owned.connection(),
+                    "DELETE FROM delivery WHERE group_name = %s AND position = ANY(%b::bigint[])",
+                    [self._group, [delivery.position for delivery in deliveries]],
+                )
+        except Busy as error:
+            raise self._owned.lost(error) from error
+        faults.reach(f"{self._group}.after_acknowledge")
+
+    @property
+    def owner(self) -> bool:
+        """Whether this process owned the group at the last poll."""
+        return bool(self._owned.held)
+
+    def close(self) -> None:
+        """Leave the group to others."""
+        self._owned.close()

@@ -1,0 +1,96 @@
+"""Runs steps until told to stop: woken at once by others in this process, otherwise by a poll that slows down when idle.
+
+A step returns how much it did. `Busy` from a step means try again later, with growing pauses; anything else stops the process.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from pairmark.errors import Busy
+from pairmark.messaging.backoff import delay_seconds
+
+SHORTEST_POLL = 0.02
+LONGEST_POLL = 0.25
+SLOWING = 1.1
+"""Factor from one idle poll to the next: after 1 s of quiet a loop looks every 0.1 s, after 2.5 s every `LONGEST_POLL`."""
+
+_log = structlog.get_logger(__name__)
+
+Step = Callable[[], int]
+
+
+class Bell:
+    """Named wake-up signals inside one process."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, threading.Event] = {}
+
+    def signal(self, name: str) -> threading.Event:
+        """The event that wakes `name`."""
+        return self._events.setdefault(name, threading.Event())
+
+    def ring(self, name: str) -> None:
+        """Wake `name`, if it runs here."""
+        event = self._events.get(name)
+        if event is not None:
+            event.set()
+
+
+class Loop(threading.Thread):
+    """One step function on a thread of its own."""
+
+    def __init__(
+        self, name: str, step: Step, bell: Bell, *, rings: tuple[str, ...] = (), longest_poll: float = LONGEST_POLL
+    ) -> None:
+        super().__init__(name=f"pairmark-{name}", daemon=True)
+        self._step = step
+        self._bell = bell
+        self._signal = bell.signal(name)
+        self._rings = rings
+        self._longest_poll = longest_poll
+        self._stopping = threading.Event()
+        self.failure: BaseException | None = None
+        self.trouble: Busy | None = None
+
+    def run(self) -> None:
+        """Step until stopped or failed."""
+        poll, failures = SHORTEST_POLL, 0
+        while not self._stopping.is_set():
+            try:
+                done = self._step()
+                failures, self.trouble = 0, None
+            except Busy as busy:
+                failures, self.trouble = failures + 1, busy
+                _log.warning("step_waits", loop=self.name, reason=str(busy), failures=failures)
+                self._stopping.wait(delay_seconds(failures, first=0.05, longest=5.0))
+                continue
+            except BaseException as error:
+                self.failure = error
+                self._bell.ring("failure")
+                return
+            if done:
+                poll = SHORTEST_POLL
+                for name in self._rings:
+                    self._bell.ring(name)
+                continue
+            self._signal.wait(poll)
+            self._signal.clear()
+            poll = min(poll * SLOWING, self._longest_poll)
+
+    def stop(self) -> None:
+        """Finish the step in hand and end."""
+        self._stopping.set()
+        self._signal.set()
+
+
+def drain(steps: Mapping[str, Step], *, limit: int = 100_000) -> int:
+    """Run all steps in turn on this thread until none has anything to do; returns how much was done."""
+    total = 0
+    for _ in range(limit):
+        done = sum(step() for step in steps.values())
+        if done == 0:
+            return total
+        total += done
+    raise Busy(f"There is still work after {limit} rounds; something produces work without end.")

@@ -1,0 +1,55 @@
+"""Who may do a thing that only one process at a time should do: session advisory locks on a connection of their own.
+
+The lock dies with its connection, and its owner works on that same connection, so it cannot outlive the lock unknowingly.
+"""
+
+from pairmark.errors import Busy
+from pairmark.storage.connection import Database, Tx, execute, translated
+
+
+class OwnedConnection:
+    """A direct connection that holds named locks. Every statement through it proves that they are still held."""
+
+    def __init__(
+        self, database: Database, role: str, schema: str | None = None, *, waits_for_disk: bool = True
+    ) -> None:
+        """Without `waits_for_disk` a commit may be lost with the machine: for what is only done again then."""
+        self._database = database
+        self._role = role
+        self._schema = schema
+        self._waits_for_disk = waits_for_disk
+        self._connection: Tx | None = None
+        self.held: set[str] = set()
+
+    def connection(self) -> Tx:
+        """The live connection; a lost one is replaced and has lost its locks."""
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            self.held.clear()
+            self._connection = self._database.connect(self._role, self._schema)
+            if not self._waits_for_disk:
+                with translated():
+                    execute(self._connection, "SET synchronous_commit = off")
+        return self._connection
+
+    def try_own(self, name: str) -> bool:
+        """Take the named lock if nobody else has it."""
+        connection = self.connection()
+        if name in self.held:
+            return True
+        with translated():
+            owned = bool(execute(connection, "SELECT pg_try_advisory_lock(hashtextextended(%s, 1))", [name])[0][0])
+        if owned:
+            self.held.add(name)
+        return owned
+
+    def lost(self, error: Busy) -> Busy:
+        """Drop the connection after `error`, so that its locks are free and nothing more is done under them."""
+        self.close()
+        return error
+
+    def close(self) -> None:
+        """Give the locks and the connection back."""
+        self.held.clear()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -1,0 +1,215 @@
+"""The relay moves committed events from one service's outbox to the transport: at least once, whole aggregates, in order.
+
+It selects what is *unpublished*, never what is newer than the last seen: rows commit out of order. Buckets of aggregates have
+one owner, elected by a session lock and fenced by a lease in database time. The transport is never called inside a transaction.
+
+What lies below the low-water mark is published or belongs to an aggregate with a row in `relay_hold`, which stays until the
+aggregate was sent. While any hold is due, a claim therefore begins at the beginning.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from pairmark.clock import Clock
+from pairmark.errors import Busy
+from pairmark.messaging.backoff import delay_seconds
+from pairmark.messaging.low_mark import LowMark
+from pairmark.messaging.ownership import OwnedConnection
+from pairmark.messaging.transport import Failure, Stored, Transport
+from pairmark.storage import faults
+from pairmark.storage.connection import Database, execute, translated, values
+from pairmark.storage.migrations.messaging_tables import BUCKETS
+
+LEASE_SECONDS = 5.0
+LIMIT = 500
+SWEEP_SECONDS = 2.0
+PARK_AFTER = 8
+
+CLAIM = """
+SELECT seq, id, event_key, topic, event_data::text, headers::text FROM event_outbox o
+WHERE published_at IS NULL AND bucket = ANY(%(buckets)s)
+  AND seq > CASE WHEN EXISTS (SELECT FROM relay_hold WHERE NOT parked AND next_attempt_at <= %(now)s AND bucket = ANY(%(buckets)s))
+      THEN 0 ELSE %(low)s END
+  AND NOT EXISTS (SELECT FROM relay_hold h WHERE h.aggregate_id = o.aggregate_id AND (h.parked OR h.next_attempt_at > %(now)s))
+ORDER BY seq LIMIT %(limit)s
+"""
+MARK = """
+UPDATE event_outbox o SET published_at = clock_timestamp()
+WHERE id = ANY(%b::uuid[]) AND published_at IS NULL
+  AND EXISTS (SELECT FROM relay_lease l WHERE l.bucket = o.bucket AND l.token = %s)
+"""
+LEASE = """
+UPDATE relay_lease SET token = %s, claimed_until = clock_timestamp() + make_interval(secs => %s)
+WHERE bucket = ANY(%s) AND (token = %s OR %s OR claimed_until < clock_timestamp()) RETURNING bucket
+"""
+LIFT = """
+DELETE FROM relay_hold h WHERE NOT parked AND aggregate_id = ANY(%s)
+  AND EXISTS (SELECT FROM relay_lease l WHERE l.bucket = h.bucket AND l.token = %s)
+"""
+CLEAR = """
+DELETE FROM relay_hold h WHERE NOT parked AND next_attempt_at <= %s AND bucket = ANY(%s)
+  AND NOT EXISTS (SELECT FROM event_outbox o WHERE o.aggregate_id = h.aggregate_id AND o.published_at IS NULL)
+"""
+REQUEUE = """
+UPDATE relay_hold SET parked = false, attempts = 0, next_attempt_at = '-infinity' WHERE aggregate_id = %s
+"""
+HOLD = """
+INSERT INTO relay_hold AS h (aggregate_id, attempts, next_attempt_at, parked, reason) VALUES (%s, 1, %s, %s, %s)
+ON CONFLICT (aggregate_id) DO UPDATE SET attempts = h.attempts + 1, reason = EXCLUDED.reason,
+    parked = EXCLUDED.parked OR h.attempts + 1 >= %s,
+    next_attempt_at = EXCLUDED.next_attempt_at + make_interval(secs => least(power(2, h.attempts), 300))
+"""
+
+
+@dataclass
+class RelayCounts:
+    """What this relay did since it started."""
+
+    sent: int = 0
+    resends: int = 0
+    failures: int = 0
+
+
+class Relay:
+    """Relay of one outbox. `step` does one claim; any number of relays may run."""
+
+    def __init__(self, database: Database, schema: str, transport: Transport, clock: Clock) -> None:
+        self._owned = OwnedConnection(database, "relay", schema)
+        self._schema = schema
+        self._transport = transport
+        self._clock = clock
+        self._token = uuid4()
+        self._buckets: list[int] = []
+        self._leased_until = float("-inf")
+        self._low = LowMark("event_outbox")
+        self._session: object = None
+        self._swept_at = float("-inf")
+        self.counts = RelayCounts()
+
+    def step(self) -> int:
+        """Claim, send and mark once; returns how many events were acknowledged."""
+        try:
+            if not self._hold_buckets():
+                return 0
+            rows = self._claim()
+            if not rows:
+                return 0
+            return self._send(rows)
+        except Busy as error:
+            self._buckets = []
+            raise self._owned.lost(error) from error
+
+    def _hold_buckets(self) -> bool:
+        """Own buckets under a lease that outlasts the transport's delivery time-out.
+
+        Who gets a session lock knows that its last owner is gone or cut off. Its token is replaced, so it can mark nothing more;
+        its lease is waited out only where a send it has begun could still do harm.
+        """
+        if self._buckets and self._owned.held and self._clock.monotonic() < self._leased_until - LEASE_SECONDS / 2:
+            return True
+        session = self._owned.connection()
+        owned = [bucket for bucket in range(BUCKETS) if self._owned.try_own(f"relay:{self._schema}:{bucket}")]
+        if not owned:
+            return False
+        started = self._clock.monotonic()
+        with translated():
+            rows = execute(
+                self._owned.connection(),
+                LEASE,
+                [self._token, LEASE_SECONDS, owned, self._token, not self._transport.late_sends_reorder],
+            )
+        leased = sorted(values(rows))
+        if session is not self._session or not set(leased) <= set(self._buckets):
+            self._low.reset()  # others have sent, held and lifted there in the meantime
+        self._session, self._buckets = session, leased
+        self._leased_until = started + LEASE_SECONDS
+        return bool(self._buckets)
+
+    def _claim(self) -> list[tuple[int, Stored]]:
+        connection, sweep = self._owned.connection(), self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS
+        with translated():
+            if sweep:
+                self._swept_at = self._clock.monotonic()
+                execute(connection, CLEAR, [self._clock.now(), self._buckets])
+            may_move = self._low.may_move(connection)
+            low = 0 if sweep else self._low.value
+            scope = {"buckets": self._buckets, "now": self._clock.now(), "low": low, "limit": LIMIT}
+            rows = execute(connection, CLAIM, scope)
+            self._low.moved(connection, rows[0][0] if rows else None, may_move=may_move)
+        faults.reach(f"relay.{self._schema}.claimed")
+        return [(row[0], Stored(*row[1:])) for row in rows]
+
+    def _send(self, rows: Sequence[tuple[int, Stored]]) -> int:
+        if self._clock.monotonic() + self._transport.delivery_timeout > self._leased_until:
+            self._leased_until = float("-inf")
+            return 0
+        events = [event for _, event in rows]
+        failures = self._transport.publish(events)
+        faults.reach(f"relay.{self._schema}.acknowledged")
+        stopped: dict[str, Stored] = {}
+        for event in events:
+            if event.id in failures:
+                stopped.setdefault(event.key, event)
+        sent = [event for event in events if event.key not in stopped]
+        sent += self._sent_before_failure(events, set(stopped), failures)
+        self._mark(sent)
+        for event in stopped.values():
+            self._hold(event, failures[event.id])
+        return len(sent)
+
+    @staticmethod
+    def _sent_before_failure(
+        events: Sequence[Stored], stopped: set[str], failures: dict[UUID, Failure]
+    ) -> list[Stored]:
+        """Events of a stopped aggregate that went out before the one that failed."""
+        open_keys = set(stopped)
+        sent: list[Stored] = []
+        for event in events:
+            if event.id in failures:
+                open_keys.discard(event.key)
+            elif event.key in open_keys:
+                sent.append(event)
+        return sent
+
+    def _mark(self, sent: list[Stored]) -> None:
+        ids = [event.id for event in sent]
+        if not ids:
+            return
+        with translated(), self._owned.connection().transaction():
+            connection = self._owned.connection()
+            connection.execute("SET LOCAL synchronous_commit = off")
+            marked = connection.execute(MARK, [ids, self._token]).rowcount
+            connection.execute(LIFT, [sorted({event.key for event in sent}), self._token])
+        self.counts.sent += marked
+        self.counts.resends += len(ids) - marked
+        faults.reach(f"relay.{self._schema}.marked")
+
+    def _hold(self, event: Stored, failure: Failure) -> None:
+        """Space the retries of this aggregate; park it with its reason when they do not help."""
+        self.counts.failures += 1
+        next_attempt = self._clock.now() + timedelta(seconds=delay_seconds(1))
+        with translated(), self._owned.connection().transaction():
+            connection = self._owned.connection()
+            connection.execute(HOLD, [event.key, next_attempt, failure.fatal, failure.reason, PARK_AFTER])
+            connection.execute(
+                "UPDATE event_outbox SET attempts = attempts + 1, last_error = %s WHERE id = %s",
+                [failure.reason, event.id],
+            )
+
+    def requeue(self, aggregate_id: str) -> int:
+        """Let a parked or delayed aggregate be tried again at once; returns how many holds were lifted."""
+        with translated():
+            connection = self._owned.connection()
+            return connection.execute(REQUEUE, [aggregate_id]).rowcount
+
+    def close(self) -> None:
+        """Stop cleanly: the buckets are free for another relay at once."""
+        if self._buckets and self._owned.held:
+            with translated():
+                self._owned.connection().execute(
+                    "UPDATE relay_lease SET claimed_until = '-infinity' WHERE token = %s", [self._token]
+                )
+        self._buckets = []
+        self._owned.close()

@@ -1,0 +1,225 @@
+"""Collecting what every service believes about one batch into the one result that all reports are rendered from."""
+
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+from uuid import UUID
+
+import pairmark
+from pairmark.audit.selfcheck import event_counts, self_check
+from pairmark.bootstrap import System
+from pairmark.domain.result import Agreement, AssessmentResult, EssayScore, JudgeSummary, WaveProgress
+from pairmark.domain.statuses import Status
+from pairmark.errors import BadRequest
+from pairmark.messaging import held, outbox
+from pairmark.services.assessment.batches import Batch
+from pairmark.services.assessment.queries import StoredResult
+from pairmark.storage.connection import execute
+from pairmark.storage.schema import SERVICES
+
+SETTLING_SECONDS = 60.0
+"""How long after its end the events of a batch may still be on their way; later ones count as lost."""
+Z95 = NormalDist().inv_cdf(0.975)
+
+
+@dataclass(frozen=True)
+class Comparand:
+    """A score column that came with the texts, to compare ranks with."""
+
+    column: str
+    scores: Mapping[str, float]
+    smaller_is_better: bool
+
+
+def settled(system: System, batch: Batch) -> bool:
+    """Whether every service has applied the end of this batch and nothing about it is still on its way."""
+    lifecycle = system.lifecycle.view(batch.entity_id)
+    if lifecycle is not None and lifecycle["phase"] == "requested":
+        return False
+    if system.results.view(str(batch.id))["outcome"] is None:
+        return False
+    if system.entitlements.view(str(batch.id))["state"] in {"open", "none"}:
+        return False
+    return _unpublished(system, batch) == 0 and not _undelivered(system, batch)
+
+
+def _undelivered(system: System, batch: Batch) -> bool:
+    """Whether a message about the batch still waits for any group on the local transport, as the self-check would find it."""
+    with system.database.transaction("transport") as tx:
+        query = "SELECT 1 FROM delivery WHERE event_key = ANY(%s) LIMIT 1"
+        return bool(execute(tx, query, [[str(batch.id), batch.entity_id]]))
+
+
+def in_the_way(system: System, job_id: str, entity_id: str) -> str | None:
+    """One sentence on a message about this batch that a service could not handle, or None."""
+    for schema in SERVICES:
+        for topic, attempts, next_attempt, cause in held.set_aside(system.database, schema, [job_id, entity_id]):
+            what = f"{schema} could not handle {topic} of this batch ({cause})"
+            if next_attempt is not None:
+                return f"{what}; attempt {attempts + 1} follows at {next_attempt:%H:%M:%S} UTC."
+            return f"{what} in {attempts} attempts and set it aside; `pairmark retry {job_id[:8]}` tries it again."
+    return None
+
+
+def _unpublished(system: System, batch: Batch) -> int:
+    waiting = 0
+    for schema in SERVICES:
+        with system.database.transaction(schema) as tx:
+            waiting += outbox.unpublished_count(tx, [str(batch.id), batch.entity_id])
+    return waiting
+
+
+def collect(
+    system: System,
+    batch_id: UUID,
+    identical: Iterable[Iterable[str]] = (),
+    comparand: Comparand | None = None,
+) -> AssessmentResult:
+    """The result of a batch as it stands now; scores only if it is complete."""
+    stored = system.assessment.result(batch_id)
+    if stored is None:
+        raise BadRequest(f"There is no batch {batch_id}.", remedy="`pairmark status` lists what there is.")
+    return _result(system, stored, identical, comparand)
+
+
+def _result(
+    system: System, stored: StoredResult, identical: Iterable[Iterable[str]], comparand: Comparand | None
+) -> AssessmentResult:
+    batch = stored.batch
+    aggregates = [str(batch.id), batch.entity_id]
+    essays = _essays(stored)
+    counted = batch.counted + batch.reused
+    account = system.entitlements.view(str(batch.id))
+    return AssessmentResult(
+        batch_id=str(batch.id),
+        entity_id=batch.entity_id,
+        name=batch.design.name,
+        status=batch.status,
+        stop_reason=batch.stop_reason or "",
+        error=batch.error,
+        essays=essays,
+        reliability={
+            "value": stored.reliability,
+            "method": "empirical-bayes",
+            "target": batch.design.target_reliability,
+        },
+        ssr=stored.ssr,
+        comparisons=counted,
+        waves=batch.wave,
+        comparisons_per_essay=2 * counted / batch.essays if batch.essays else 0.0,
+        convergence=[WaveProgress(*row) for row in stored.waves if row[0] > 0 or row[2] is not None],
+        judges=[JudgeSummary(*row[:2], _share(row[2]), row[3], _seconds(row[4])) for row in stored.judges],
+        services=_services(system, batch, account),
+        events=event_counts(system.database, aggregates),
+        credits={key: account[key] for key in ("reserved", "charged", "released", "balance")} | {"unit": "credit"},
+        self_check=_self_check(system, batch),
+        provenance=_provenance(system, stored),
+        identical_texts=[list(group) for group in identical],
+        agreement=_agreement(essays, comparand),
+        warnings=[*_warnings(stored), *filter(None, [in_the_way(system, *aggregates)])],
+        baseline=batch.design.baseline,
+    )
+
+
+def _self_check(system: System, batch: Batch) -> dict[str, Any]:
+    """The verdict, once nothing is on its way any more: events under way are not lost."""
+    if _under_way(system, batch):
+        return {"duplicates": None, "lost": None, "charged_twice": None, "findings": [], "state": "under way"}
+    return self_check(system.database, [str(batch.id), batch.entity_id]).as_dict()
+
+
+def _under_way(system: System, batch: Batch) -> bool:
+    if not batch.status.is_terminal or batch.finished_at is None:
+        return True
+    return (system.clock.now() - batch.finished_at).total_seconds() < SETTLING_SECONDS and not settled(system, batch)
+
+
+def _share(share: float | None) -> float:
+    """Share of first seats among decisions; one half where there were only ties."""
+    return 0.5 if share is None else float(share)
+
+
+def _essays(stored: StoredResult) -> list[EssayScore]:
+    return [
+        EssayScore(
+            essay_id=essay_id,
+            rank=rank,
+            theta=theta,
+            standard_error=error,
+            ci_low=theta - Z95 * error,
+            ci_high=theta + Z95 * error,
+            comparisons=comparisons,
+            normalized_score=normalized,
+            wins=wins,
+            words=words,
+        )
+        for essay_id, rank, theta, error, comparisons, normalized, wins, words in stored.scores
+    ]
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def _services(system: System, batch: Batch, account: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "assessment": {"status": batch.status, "budget": batch.budget, "sent": batch.sent, "answered": batch.answered, 
+                       "counted": batch.counted, "reused": batch.reused},
+        "lifecycle": system.lifecycle.view(batch.entity_id) or {"phase": None, "essays": {}},
+        "results": system.results.view(str(batch.id)),
+        "entitlements": {key: account[key] for key in ("account", "unlimited", "state")},
+    }  # fmt: skip
+
+
+def _agreement(essays: list[EssayScore], comparand: Comparand | None) -> Agreement | None:
+    """Spearman's rank correlation over essays that have both; the sign is turned so that agreement is positive."""
+    if comparand is None:
+        return None
+    pairs = [(essay.theta, comparand.scores[essay.essay_id]) for essay in essays if essay.essay_id in comparand.scores]
+    if len(pairs) < 3:
+        return None
+    from scipy.stats import spearmanr  # noqa: PLC0415 - slow to import
+
+    rho = float(spearmanr([pair[0] for pair in pairs], [pair[1] for pair in pairs]).statistic)
+    return Agreement(comparand.column, -rho if comparand.smaller_is_better else rho, comparand.smaller_is_better)
+
+
+def _warnings(stored: StoredResult) -> list[str]:
+    batch = stored.batch
+    warnings = []
+    if batch.design.judge.startswith("simulated:"):
+        warnings.append("The judge was simulated: scores follow an invented truth and say nothing about these texts.")
+    if stored.ssr is not None:
+        warnings.append(
+            "Pairs were chosen by closeness of score, which inflates SSR; the headline reliability is not affected."
+        )
+    if batch.tally.failed:
+        warnings.append(f"{batch.tally.failed} of {batch.answered} comparisons brought no verdict and are not counted.")
+    if batch.status is Status.COMPLETE_FORCED_RECOVERY:
+        warnings.append("The batch was scored past its deadline with the verdicts it had.")
+    return warnings
+
+
+def _provenance(system: System, stored: StoredResult) -> dict[str, Any]:
+    import numpy  # noqa: PLC0415 - slow to import
+    import scipy  # noqa: PLC0415
+
+    batch = stored.batch
+    with system.database.transaction("assessment") as tx:
+        server = tx.info.server_version
+    return {
+        "pairmark": pairmark.__version__,
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "scipy": scipy.__version__,
+        "postgresql": f"{server // 10000}.{server % 10000}",
+        "judge": batch.design.judge,
+        "judge_digest": batch.design.judge_digest,
+        "seed": batch.design.seed,
+        "generation": batch.generation,
+        "input_digest": stored.input_digest or "",
+        "requested_at": batch.created_at.isoformat(),
+        "finished_at": batch.finished_at.isoformat() if batch.finished_at else "",
+    }

@@ -1,0 +1,216 @@
+"""The charts of a report as plain Vega-Lite specifications, with colours that also hold on their own.
+
+A chart only places numbers of the result; the page recolours the named marks for dark screens.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pairmark.domain.result import AssessmentResult, EssayScore, WaveProgress
+from pairmark.report.figures import count, decimal, visible
+from pairmark.report.tables import finite
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # the name of the language; nothing is fetched from there
+NAMED_ROWS = 80
+"""Up to this many essays each gets a row with its name; more are drawn against their rank."""
+RANK_LABELS = 20
+ROW, LOWEST, TALLEST = 19, 420, 960
+"""Pixels: a row with a name, and the bounds of the height without names."""
+
+POINT, INTERVAL, REFERENCE, INK, GRID = "#0b5fa5", "#5a88b3", "#6b7280", "#1f2933", "#e3e7eb"
+"""Contrast on white: 6.5, 3.7, 4.8, 14.8 to one (3 is asked of marks, 4.5 of text); the grid is decoration."""
+
+Spec = dict[str, Any]
+
+
+def caterpillar(result: AssessmentResult) -> Spec | None:
+    """Score and 95 % interval of each essay, best on top; None for fewer than two essays."""
+    essays = sorted(result.essays, key=lambda essay: essay.rank)
+    if len(essays) < 2:
+        return None
+    named = len(essays) <= NAMED_ROWS
+    best, last = visible(essays[0].essay_id), visible(essays[-1].essay_id)
+    return _chart(
+        f"Scores of {count(len(essays), 'essay')} with 95 % intervals, from {best} at {decimal(essays[0].theta)} "
+        f"down to {last} at {decimal(essays[-1].theta)}. The table below holds the same numbers.",
+        data=[_essay(position, essay) for position, essay in enumerate(essays, start=1)],
+        height=len(essays) * ROW if named else min(TALLEST, max(LOWEST, len(essays) * 3)),
+        layer=_caterpillar_layers(named, len(essays)),
+        encoding={"y": _by_name() if named else _by_position(len(essays))},
+    )
+
+
+def reliability_by_wave(result: AssessmentResult) -> Spec | None:
+    """Reliability after each wave against its target; None when no wave has one."""
+    waves = [wave for wave in result.convergence if wave.reliability is not None]
+    if not waves:
+        return None
+    target = result.reliability.get("target")
+    y = {"type": "quantitative", "title": "Reliability (1 = perfect)", "scale": {"domain": [0, 1]}}
+    return _chart(
+        f"Reliability after each of {count(len(waves), 'wave')}, ending at {decimal(waves[-1].reliability)}.",
+        data=_waves(waves),
+        height=220,
+        layer=[*_line({**y, "field": "reliability"}, waves), *_target_layers(target, y)],
+        encoding={},
+    )
+
+
+def change_by_wave(result: AssessmentResult) -> Spec | None:
+    """Largest move of any score from one wave to the next; None before the second wave."""
+    waves = [wave for wave in result.convergence if wave.largest_change is not None]
+    if not waves:
+        return None
+    y = {"field": "largest_change", "type": "quantitative", "title": "Largest move of a score"}
+    return _chart(
+        f"Largest move of any score in each of {count(len(waves), 'wave')}, ending at "
+        f"{decimal(waves[-1].largest_change, 3)} logits.",
+        data=_waves(waves),
+        height=220,
+        layer=_line({**y, "scale": {"zero": True, "nice": True}}, waves),
+        encoding={},
+    )
+
+
+def _chart(description: str, *, data: list[Spec], height: int, layer: list[Spec], encoding: Spec) -> Spec:
+    return {
+        "$schema": SCHEMA,
+        "description": description,
+        "width": "container",
+        "height": height,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "data": {"values": finite(data)},
+        "encoding": encoding,
+        "layer": layer,
+        "config": _config(),
+    }
+
+
+def _essay(position: int, essay: EssayScore) -> Spec:
+    return {
+        "position": position,
+        "essay": visible(essay.essay_id),
+        "rank": essay.rank,
+        "score": essay.theta,
+        "low": essay.ci_low,
+        "high": essay.ci_high,
+        "comparisons": essay.comparisons,
+        "zero": 0,
+    }
+
+
+def _caterpillar_layers(named: bool, essays: int) -> list[Spec]:
+    x = {"type": "quantitative", "scale": {"zero": False, "nice": True}}
+    title = ["Score in logits, 0 = average", "further right = judged better"]
+    tooltip = [
+        {"field": "essay", "type": "nominal", "title": "Essay"},
+        {"field": "rank", "type": "quantitative", "title": "Rank"},
+        {"field": "score", "type": "quantitative", "title": "Score", "format": ".2f"},
+        {"field": "low", "type": "quantitative", "title": "95 % from", "format": ".2f"},
+        {"field": "high", "type": "quantitative", "title": "95 % to", "format": ".2f"},
+        {"field": "comparisons", "type": "quantitative", "title": "Comparisons"},
+    ]
+    return [
+        {
+            "name": "reference",
+            "data": {"values": [{"zero": 0}]},
+            "mark": {"type": "rule", "color": REFERENCE, "strokeDash": [4, 4], "aria": False},
+            "encoding": {"x": {**x, "field": "zero"}, "y": None},
+        },
+        {
+            "name": "interval",
+            "mark": {"type": "rule", "color": INTERVAL, "strokeWidth": _thickness(essays), "aria": False},
+            "encoding": {"x": {**x, "field": "low", "title": title}, "x2": {"field": "high"}, "tooltip": tooltip},
+        },
+        {
+            "name": "point",
+            "mark": {"type": "point", "filled": True, "opacity": 1, "color": POINT, "aria": named}
+            | {"size": 60 if named else max(14, min(40, 4000 / essays))},
+            "encoding": {"x": {**x, "field": "score"}, "tooltip": tooltip},
+        },
+    ]
+
+
+def _by_name() -> Spec:
+    axis = {"title": None, "grid": True, "ticks": False, "domain": False, "labelLimit": 170, "labelPadding": 8}
+    return {"field": "essay", "type": "nominal", "sort": None, "axis": axis}
+
+
+def _by_position(essays: int) -> Spec:
+    step = next(step for step in (10, 20, 50, 100, 200, 500, 1000, essays) if essays <= RANK_LABELS * step)
+    scale = {"domain": [0, essays + 1], "reverse": True, "nice": False, "zero": False}
+    axis = {"title": "Rank (1 = best)", "values": [1, *range(step, essays + 1, step)], "format": ",d"}
+    return {"field": "position", "type": "quantitative", "scale": scale, "axis": axis}
+
+
+def _thickness(essays: int) -> float:
+    """Pixels of an interval's line; thinner where many share the height."""
+    return 2.5 if essays <= NAMED_ROWS else max(0.6, min(2.0, 0.7 * TALLEST / essays))
+
+
+def _waves(waves: Sequence[WaveProgress]) -> list[Spec]:
+    return [
+        {
+            "wave": wave.wave,
+            "comparisons": wave.comparisons,
+            "reliability": wave.reliability,
+            "largest_change": wave.largest_change,
+        }
+        for wave in waves
+    ]
+
+
+def _line(y: Spec, waves: Sequence[WaveProgress]) -> list[Spec]:
+    tooltip = [
+        {"field": "wave", "type": "quantitative", "title": "Wave"},
+        {"field": "comparisons", "type": "quantitative", "title": "Comparisons"},
+        {"field": y["field"], "type": "quantitative", "title": y["title"], "format": ".3f"},
+    ]
+    first, last = waves[0].wave, waves[-1].wave
+    scale = {"domain": [min(first, last - 1), last], "nice": False, "zero": False, "padding": 8}
+    x = {"field": "wave", "type": "quantitative", "title": "Wave of comparisons", "scale": scale}
+    x["axis"] = {"tickMinStep": 1, "format": "d", "grid": False}
+    return [
+        {
+            "name": "course",
+            "mark": {"type": "line", "color": INTERVAL, "strokeWidth": 2, "aria": False},
+            "encoding": {"x": x, "y": y},
+        },
+        {
+            "name": "point",
+            "mark": {"type": "point", "filled": True, "opacity": 1, "color": POINT, "size": 50},
+            "encoding": {"x": x, "y": y, "tooltip": tooltip},
+        },
+    ]
+
+
+def _target_layers(target: float | None, y: Spec) -> list[Spec]:
+    if target is None:
+        return []
+    data = {"values": [{"target": target}]}
+    encoding = {"y": {**y, "field": "target"}}
+    label = {"type": "text", "text": f"target {decimal(target)}", "color": INK, "align": "left", "baseline": "bottom"}
+    return [
+        {
+            "name": "reference",
+            "data": data,
+            "mark": {"type": "rule", "color": REFERENCE, "strokeDash": [4, 4], "aria": False},
+            "encoding": encoding,
+        },
+        {
+            "name": "label",
+            "data": data,
+            "mark": {**label, "dy": -4, "fontSize": 12},
+            "encoding": {**encoding, "x": {"value": 4}},
+        },
+    ]
+
+
+def _config() -> Spec:
+    text = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
+    return {
+        "background": "white",
+        "font": "system-ui, sans-serif",
+        "view": {"stroke": None},
+        "axis": {**text, "gridColor": GRID, "domainColor": REFERENCE, "tickColor": REFERENCE, "titlePadding": 10},
+    }

@@ -1,0 +1,1 @@
+"""The services. Siblings never import each other; they meet through events."""

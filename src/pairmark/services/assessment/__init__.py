@@ -1,0 +1,1 @@
+"""Batches from request to announced result: intake, waves, callbacks, continuation, finalisation, monitor."""

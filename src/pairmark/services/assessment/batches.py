@@ -1,0 +1,126 @@
+"""Reading a batch, locking it, and moving it on: the compare-and-set on status and version that every decision ends in (G1).
+
+A decision taken on an old view finds another version and is dropped; it never overwrites a newer one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from pairmark.domain.statuses import Status
+from pairmark.domain.stopping import Rules, Tally
+from pairmark.events.catalogue import Design
+from pairmark.storage.connection import Tx, execute
+
+_COLUMNS = """id, entity_id, parent_id, generation, name, user_id, org_id, assignment_id, correlation_id, design::text, status,
+    version, stop_reason, error, essays, budget, reused, sent, answered, counted, wave, reasks, due, deadline, created_at,
+    finished_at"""
+
+READ = f"SELECT {_COLUMNS} FROM batch WHERE id = %s"  # noqa: S608 - constant columns
+LOCK = "SELECT id FROM batch WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+MOVE = """
+UPDATE batch SET status = %(status)s, version = version + 1, stop_reason = coalesce(%(reason)s, stop_reason), error = %(error)s,
+    due = %(due)s, deadline = %(deadline)s, finished_at = %(finished_at)s
+WHERE id = %(id)s AND status = %(seen_status)s AND version = %(seen_version)s RETURNING version
+"""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One row of `assessment.batch`, as seen at one moment."""
+
+    id: UUID
+    entity_id: str
+    parent_id: UUID | None
+    generation: int
+    name: str
+    user_id: str
+    org_id: str | None
+    assignment_id: str | None
+    correlation_id: UUID
+    design: Design
+    status: Status
+    version: int
+    stop_reason: str | None
+    error: str | None
+    essays: int
+    budget: int
+    reused: int
+    sent: int
+    answered: int
+    counted: int
+    wave: int
+    reasks: int
+    due: bool
+    deadline: datetime | None
+    created_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def tally(self) -> Tally:
+        """The counts that the stopping rules look at."""
+        return Tally(self.budget, self.sent, self.answered, self.counted)
+
+    @property
+    def rules(self) -> Rules:
+        """The stopping rules this batch was asked for."""
+        design = self.design
+        return Rules(
+            design.target_reliability, design.stability_threshold, design.success_rate, design.completion_threshold
+        )
+
+
+def read(tx: Tx, batch_id: UUID) -> Batch | None:
+    """The batch as it is now, or None."""
+    rows = execute(tx, READ, [batch_id])
+    if not rows:
+        return None
+    row = list(rows[0])
+    row[9] = msgspec.json.decode(row[9], type=Design)
+    row[10] = Status(row[10])
+    return Batch(*row)
+
+
+def lock(tx: Tx, batch_ids: Sequence[UUID]) -> None:
+    """Lock these batches, in the order of their ids, in a statement of its own: whatever is read next is newer than the lock."""
+    execute(tx, LOCK, [sorted(batch_ids)])
+
+
+def locked(tx: Tx, batch_id: UUID) -> Batch | None:
+    """Lock one batch and read it."""
+    lock(tx, [batch_id])
+    return read(tx, batch_id)
+
+
+def move(
+    tx: Tx,
+    seen: Batch,
+    status: Status,
+    *,
+    reason: str | None = None,
+    error: str | None = None,
+    due: bool = False,
+    deadline: datetime | None = None,
+    finished_at: datetime | None = None,
+) -> bool:
+    """Move the batch from what was seen to `status`, if it still is what was seen. False: somebody else was first."""
+    return bool(
+        execute(
+            tx,
+            MOVE,
+            {
+                "id": seen.id,
+                "seen_status": seen.status,
+                "seen_version": seen.version,
+                "status": status,
+                "reason": reason,
+                "error": error,
+                "due": due,
+                "deadline": deadline,
+                "finished_at": finished_at,
+            },
+        )
+    )

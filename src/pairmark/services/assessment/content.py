@@ -1,0 +1,104 @@
+"""FETCHING_CONTENT: looking at every text once before anything is asked, and taking over the verdicts of an earlier generation."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from pairmark.clock import Clock
+from pairmark.domain.statuses import Status, StopReason
+from pairmark.services.assessment import batches, waves
+from pairmark.services.assessment.batches import Batch
+from pairmark.services.assessment.evidence import read_asked
+from pairmark.services.assessment.finalization import Finalization
+from pairmark.storage.connection import Database, Tx, execute
+from pairmark.storage.texts import TextSource
+
+REUSE = """
+WITH old AS (
+    SELECT row_number() OVER (ORDER BY c.ordinal) - 1 AS ordinal, c.batch_id, c.ordinal AS old_ordinal, m.ordinal AS first,
+        n.ordinal AS second, c.repeat
+    FROM comparison c
+    JOIN judgement j ON j.batch_id = c.batch_id AND j.ordinal = c.ordinal AND j.closing AND j.kind = 'verdict'
+    JOIN essay e ON e.batch_id = c.batch_id AND e.ordinal = c.first
+    JOIN essay f ON f.batch_id = c.batch_id AND f.ordinal = c.second
+    JOIN essay m ON m.batch_id = %(id)s AND m.essay_id = e.essay_id AND m.text_storage_id = e.text_storage_id
+    JOIN essay n ON n.batch_id = %(id)s AND n.essay_id = f.essay_id AND n.text_storage_id = f.text_storage_id
+    WHERE c.batch_id = %(parent)s
+), counted AS (
+    UPDATE batch SET reused = (SELECT count(*) FROM old) WHERE id = %(id)s AND reused = 0 AND (SELECT count(*) FROM old) > 0
+    RETURNING id
+), wave_zero AS (
+    INSERT INTO wave (batch_id, wave, size, planned_at)
+    SELECT id, 0, (SELECT count(*) FROM old), %(now)s FROM counted RETURNING batch_id
+), kept AS (
+    INSERT INTO comparison (batch_id, ordinal, id, wave, first, second, repeat)
+    SELECT w.batch_id, o.ordinal, gen_random_uuid(), 0, o.first, o.second, o.repeat FROM old o, wave_zero w
+    RETURNING batch_id, ordinal
+)
+INSERT INTO judgement (batch_id, ordinal, event_id, kind, winner, swapped, closing, reused, judge, provider, model, justification,
+    confidence, response_time_ms, cost, recorded_at)
+SELECT k.batch_id, k.ordinal, j.event_id, j.kind, j.winner, j.swapped, true, true, j.judge, j.provider, j.model, j.justification,
+    j.confidence, j.response_time_ms, 0, j.recorded_at
+FROM kept k JOIN old o ON o.ordinal = k.ordinal
+JOIN judgement j ON j.batch_id = o.batch_id AND j.ordinal = o.old_ordinal AND j.closing AND j.kind = 'verdict'
+"""
+NOTE_TEXTS = """
+UPDATE essay SET words = x.words, problem = x.problem FROM unnest(%s::int[], %s::int[], %s::text[]) AS x (ordinal, words, problem)
+WHERE essay.batch_id = %s AND essay.ordinal = x.ordinal
+"""
+
+
+class Content:
+    """Brings a batch from FETCHING_CONTENT to its first wave, or to its end."""
+
+    def __init__(self, database: Database, texts: TextSource, finalization: Finalization, clock: Clock) -> None:
+        self._database = database
+        self._texts = texts
+        self._finalization = finalization
+        self._clock = clock
+
+    def fetch(self, seen: Batch) -> bool:
+        """Read all texts; returns whether the batch moved on."""
+        with self._database.transaction("assessment") as tx:
+            essays = execute(
+                tx,
+                "SELECT ordinal, essay_id, text_storage_id FROM essay WHERE batch_id = %s ORDER BY ordinal",
+                [seen.id],
+            )
+        bodies = self._texts.fetch(row[2] for row in essays)
+        problems = [_problem(bodies.get(row[2])) for row in essays]
+        words = [len(bodies.get(row[2], "").split()) for row in essays]
+        with self._database.transaction("assessment") as tx:
+            execute(tx, NOTE_TEXTS, [[row[0] for row in essays], words, problems, seen.id])
+        bad = [f"{row[1]} ({problem})" for row, problem in zip(essays, problems, strict=True) if problem]
+        if bad:
+            message = f"{len(bad)} of {len(essays)} texts cannot be used: {', '.join(bad[:5])}."
+            return self._finalization.fail(seen, StopReason.TEXTS_UNUSABLE, message)
+        if len(essays) < 2:
+            return self._finalization.finalize_single_essay(seen)
+        return self._begin(seen, [(row[1], row[2]) for row in essays])
+
+    def _begin(self, seen: Batch, texts: Sequence[tuple[str, str]]) -> bool:
+        """Take over earlier verdicts, then send the first wave."""
+        with self._database.transaction("assessment") as tx:
+            batch = batches.locked(tx, seen.id)
+            if batch is None or batch.version != seen.version:
+                return False
+            if batch.parent_id is not None and batch.reused == 0:
+                self._reuse(tx, batch.id, batch.parent_id)
+                batch = batches.read(tx, seen.id) or batch
+            first, second, blocked = read_asked(tx, seen.id)
+            plan = waves.plan(batch, (first, second), blocked, None)
+            if plan is None:  # earlier generations have asked it all: the next decision scores what was taken over
+                deadline = self._clock.now() + timedelta(seconds=batch.design.deadline_seconds)
+                return batches.move(tx, batch, Status.PERFORMING_COMPARISONS, due=True, deadline=deadline)
+            return waves.send(tx, batch, plan, texts, self._clock.now())
+
+    def _reuse(self, tx: Tx, batch_id: UUID, parent_id: UUID) -> None:
+        execute(tx, REUSE, {"id": batch_id, "parent": parent_id, "now": self._clock.now()})
+
+
+def _problem(body: str | None) -> str | None:
+    if body is None:
+        return "the text store does not have it"
+    return None if body.strip() else "it is empty"

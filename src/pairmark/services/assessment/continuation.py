@@ -1,0 +1,156 @@
+"""Deciding what a batch needs next: wait, another wave, the end, or failure. Any trigger may call it, any number of times.
+
+Callbacks, the completion threshold, and the monitor's sweep and recovery all come here; every decision is taken under the
+batch's row lock on fresh counts and ends in a compare-and-set, so that late and doubled triggers change nothing.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from pairmark.clock import Clock
+from pairmark.domain import stopping
+from pairmark.domain.statuses import Status, StopReason
+from pairmark.errors import Busy
+from pairmark.services.assessment import batches, waves
+from pairmark.services.assessment.batches import Batch
+from pairmark.services.assessment.content import Content
+from pairmark.services.assessment.evidence import Evidence, Standing, read_asked, read_evidence, standing
+from pairmark.services.assessment.finalization import Finalization
+from pairmark.services.assessment.scores import score
+from pairmark.services.assessment.waves import Plan
+from pairmark.storage.connection import Database, Tx, execute, values
+
+DUE = "SELECT id FROM batch WHERE due AND deadline IS NOT NULL ORDER BY id LIMIT 50"
+
+_log = structlog.get_logger(__name__)
+
+
+def each(batch_ids: Iterable[UUID], act: Callable[[UUID], bool]) -> int:
+    """Act on every batch and count what changed; one that cannot be moved is told as `Busy` after all had their turn."""
+    changed, trouble = 0, None
+    for batch_id in batch_ids:
+        try:
+            changed += act(batch_id)
+        except Busy:
+            raise
+        except Exception as error:
+            _log.warning("batch_does_not_move", batch=str(batch_id), reason=str(error))
+            trouble = Busy(f"Batch {batch_id} cannot be moved on: {error}")
+    if trouble is not None:
+        raise trouble
+    return changed
+
+
+class Continuation:
+    """Moves batches on. `step` serves every batch that is due; `advance` serves one, whoever asks."""
+
+    def __init__(self, database: Database, content: Content, finalization: Finalization, clock: Clock) -> None:
+        self._database = database
+        self._content = content
+        self._finalization = finalization
+        self._clock = clock
+
+    def step(self) -> int:
+        """Advance all due batches; returns how many moved."""
+        with self._database.transaction("assessment") as tx:
+            due = values(execute(tx, DUE))
+        return self.advance_each(due)
+
+    def advance_each(self, batch_ids: Iterable[UUID]) -> int:
+        """Advance these batches, each whatever becomes of the others."""
+        return each(batch_ids, self.advance)
+
+    def advance(self, batch_id: UUID) -> bool:
+        """Do what this batch needs now; returns whether this call changed it."""
+        with self._database.transaction("assessment") as tx:
+            seen = batches.read(tx, batch_id)
+        if seen is None or seen.status.is_terminal:
+            return False
+        if seen.status is Status.FETCHING_CONTENT:
+            return self._content.fetch(seen)
+        if seen.status is Status.PERFORMING_COMPARISONS:
+            return self._decide(seen)
+        return seen.status is Status.SCORING and self._score(seen)
+
+    def _decide(self, seen: Batch) -> bool:
+        if stopping.below_success_rate(seen.tally, seen.rules):
+            message = (
+                f"Only {seen.counted} of {seen.answered} comparisons brought a verdict; "
+                f"at least {seen.rules.success_rate:.0%} must."
+            )
+            return self._finalization.fail(seen, StopReason.SUCCESS_RATE_BELOW_LIMIT, message)
+        if not stopping.is_due(seen.tally, seen.rules):
+            return self._wait(seen)
+        with self._database.transaction("assessment") as tx:
+            evidence = read_evidence(tx, seen.id)
+            before, before_sd = waves.wave_end(tx, seen.id, seen.wave - 1)
+        now_standing = standing(evidence, before, before_sd, at_the_end=seen.tally.sent >= seen.tally.budget)
+        reason = stopping.stop_reason(seen.tally, now_standing.scale, seen.rules)
+        if reason is not None:
+            return self._begin_scoring(seen, reason, now_standing, evidence)
+        with self._database.transaction("assessment") as tx:
+            first, second, blocked = read_asked(tx, seen.id)
+        plan = waves.plan(seen, (first, second), blocked, now_standing.theta)
+        if plan is None:
+            return self._begin_scoring(seen, StopReason.NOTHING_LEFT_TO_ASK, now_standing, evidence)
+        return self._next_wave(seen, plan, now_standing)
+
+    def _wait(self, seen: Batch) -> bool:
+        """Not all there yet: clear the mark, unless the counts have changed since."""
+        with self._database.transaction("assessment") as tx:
+            batch = batches.locked(tx, seen.id)
+            if batch is not None and batch.due and batch.version == seen.version and batch.answered == seen.answered:
+                execute(tx, "UPDATE batch SET due = false WHERE id = %s", [seen.id])
+        return False
+
+    def _next_wave(self, seen: Batch, plan: Plan, now_standing: Standing) -> bool:
+        with self._database.transaction("assessment") as tx:
+            batches.lock(tx, [seen.id])
+            texts = execute(
+                tx, "SELECT essay_id, text_storage_id FROM essay WHERE batch_id = %s ORDER BY ordinal", [seen.id]
+            )
+            if not waves.send(tx, seen, plan, [(row[0], row[1]) for row in texts], self._clock.now()):
+                return False
+            waves.close_wave(tx, seen.id, seen.wave, now_standing)
+        return True
+
+    def begin_scoring(self, tx: Tx, seen: Batch, reason: StopReason) -> bool:
+        """Fix the judgement cut-off: whatever arrives after this commit is late."""
+        deadline = self._clock.now() + timedelta(seconds=seen.design.deadline_seconds)
+        return batches.move(tx, seen, Status.SCORING, reason=reason, due=True, deadline=deadline)
+
+    def _begin_scoring(self, seen: Batch, reason: StopReason, now_standing: Standing, known: Evidence) -> bool:
+        with self._database.transaction("assessment") as tx:
+            batches.lock(tx, [seen.id])
+            if not self.begin_scoring(tx, seen, reason):
+                return False
+            waves.close_wave(tx, seen.id, seen.wave, now_standing)
+        with self._database.transaction("assessment") as tx:
+            batch = batches.read(tx, seen.id)
+        if batch is not None and batch.status is Status.SCORING:
+            self._score(batch, known)
+        return True
+
+    def _score(self, seen: Batch, known: Evidence | None = None) -> bool:
+        """Fit outside any transaction, on the verdicts before the cut-off. Anyone may do it; one result is kept.
+
+        `known` is what was read before the cut-off: its fit is used if nothing was added since.
+        """
+        with self._database.transaction("assessment") as tx:
+            evidence = read_evidence(tx, seen.id)
+        if known is not None and known.digest == evidence.digest:
+            evidence = known
+        try:
+            scores = score(seen, _required(evidence))
+        except ValueError as error:
+            return self._finalization.fail(seen, StopReason.SCORING_FAILED, f"The verdicts carry no scale: {error}")
+        return self._finalization.finalize_scoring(seen, scores)
+
+
+def _required(evidence: Evidence) -> Evidence:
+    if not len(evidence.first):
+        raise ValueError("there are none")
+    return evidence

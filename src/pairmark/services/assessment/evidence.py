@@ -1,0 +1,131 @@
+"""What a batch knows so far, as arrays: the comparisons asked, the verdicts counted, and the scale fitted to them.
+
+Reads under no lock: callers take decisions on it by compare-and-set only. Inputs are in canonical order, so that the same
+judgements give the same scores to the last bit (G14).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairmark.domain.stopping import Scale
+from pairmark.storage.connection import Tx, execute, values
+
+if TYPE_CHECKING:
+    from pairmark.stats.bradley_terry import Fit
+
+OUTCOMES = {"first": 1.0, "tie": 0.5, "second": 0.0}
+ASKED = "SELECT first, second FROM comparison WHERE batch_id = %s ORDER BY ordinal"
+COUNTED = """
+SELECT c.first, c.second, j.winner, j.swapped, c.ordinal, j.judge FROM judgement j JOIN comparison c USING (batch_id, ordinal)
+WHERE j.batch_id = %s AND j.closing AND j.kind = 'verdict' ORDER BY c.ordinal
+"""
+UNAVAILABLE = """
+SELECT DISTINCT least(c.first, c.second), greatest(c.first, c.second) FROM judgement j JOIN comparison c USING (batch_id, ordinal)
+WHERE j.batch_id = %s AND j.kind = 'unavailable'
+"""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Counted verdicts of one batch: essays by ordinal, `outcome` 1 when the first essay won, .5 a tie, 0 otherwise."""
+
+    essay_ids: list[str]
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    outcome: NDArray[np.float64]
+
+    @property
+    def connected(self) -> bool:
+        """Whether every essay can be reached from every other over comparisons."""
+        parent = list(range(len(self.essay_ids)))
+
+        def root(item: int) -> int:
+            while parent[item] != item:
+                parent[item] = parent[parent[item]]
+                item = parent[item]
+            return item
+
+        for a, b in zip(self.first.tolist(), self.second.tolist(), strict=True):
+            parent[root(a)] = root(b)
+        return len({root(item) for item in range(len(parent))}) == 1
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the verdicts in canonical order, with the essays they speak of."""
+        sha = sha256("\x1f".join(self.essay_ids).encode())
+        for column in (self.first, self.second, self.outcome):
+            sha.update(column.tobytes())
+        return sha.hexdigest()
+
+    @cached_property
+    def fitted(self) -> "Fit":
+        """The fit that depends on these verdicts alone: from a cold start, made once."""
+        return self.fit()
+
+    def fit(self, *, start: NDArray[np.float64] | None = None, start_sd: float | None = None) -> "Fit":
+        """Scores with full-covariance errors; raises `StatsError` when the essays are not connected."""
+        from pairmark.stats.bradley_terry import fit  # noqa: PLC0415 - start-up time
+        from pairmark.stats.comparisons import comparisons  # noqa: PLC0415
+        from pairmark.stats.threads import one_blas_thread  # noqa: PLC0415
+
+        with one_blas_thread():
+            data = comparisons((self.first, self.second, self.outcome), items=self.essay_ids)
+            return fit(data, start=start, start_sd=start_sd)
+
+
+def read_evidence(tx: Tx, batch_id: UUID) -> Evidence:
+    """Every counted verdict of the batch at this moment. A swapped verdict keeps its winner and turns its order."""
+    essay_ids = values(execute(tx, "SELECT essay_id FROM essay WHERE batch_id = %s ORDER BY ordinal", [batch_id]))
+    rows = execute(tx, COUNTED, [batch_id])
+    first = np.array([row[0] for row in rows], dtype=np.int64)
+    second = np.array([row[1] for row in rows], dtype=np.int64)
+    outcome = np.array([OUTCOMES[row[2]] for row in rows], dtype=np.float64)
+    swapped = np.array([row[3] for row in rows], dtype=bool)
+    shown_first, shown_second = np.where(swapped, second, first), np.where(swapped, first, second)
+    return Evidence(essay_ids, shown_first, shown_second, np.where(swapped, 1.0 - outcome, outcome))
+
+
+def read_asked(tx: Tx, batch_id: UUID) -> tuple[NDArray[np.int64], NDArray[np.int64], list[tuple[int, int]]]:
+    """Pairs sent so far as (first, second) by ordinal, and unordered pairs that no judge can answer any more."""
+    rows = execute(tx, ASKED, [batch_id])
+    blocked = [(row[0], row[1]) for row in execute(tx, UNAVAILABLE, [batch_id])]
+    first = np.array([row[0] for row in rows], dtype=np.int64)
+    second = np.array([row[1] for row in rows], dtype=np.int64)
+    return first, second, blocked
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The scale after a wave, with what the next fit can start from."""
+
+    scale: Scale
+    theta: NDArray[np.float64] | None
+    prior_sd: float | None
+
+
+def standing(
+    evidence: Evidence,
+    previous: NDArray[np.float64] | None,
+    previous_sd: float | None = None,
+    *,
+    at_the_end: bool = False,
+) -> Standing:
+    """Fit the scale so far; without a connected graph there is none yet.
+
+    `previous` are the thetas of the wave before and `previous_sd` its prior SD, to start from. `at_the_end` the fit
+    starts cold instead, so that it can be the final one if no verdict is added.
+    """
+    if not len(evidence.first) or not evidence.connected:
+        return Standing(Scale(None, None, connected=False), None, None)
+    from pairmark.stats.reliability import empirical_bayes  # noqa: PLC0415 - start-up time
+
+    result = evidence.fitted if at_the_end else evidence.fit(start=previous, start_sd=previous_sd)
+    change = None if previous is None else float(np.max(np.abs(result.theta - previous)))
+    scale = Scale(empirical_bayes(result), change, connected=True)
+    return Standing(scale, result.theta, result.prior_sd)

@@ -1,0 +1,103 @@
+"""What others may ask of assessment: how a batch stands, and everything its result rests on. Reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pairmark.services.assessment import batches
+from pairmark.services.assessment.batches import Batch
+from pairmark.storage.connection import Database, execute
+
+JUDGEMENTS = """
+SELECT c.ordinal, c.wave, e.essay_id, f.essay_id, j.winner, j.swapped, j.judge, j.kind, j.closing AND j.kind = 'verdict',
+    j.recorded_at, j.response_time_ms, j.reused
+FROM judgement j JOIN comparison c USING (batch_id, ordinal)
+JOIN essay e ON e.batch_id = c.batch_id AND e.ordinal = c.first JOIN essay f ON f.batch_id = c.batch_id AND f.ordinal = c.second
+WHERE j.batch_id = %s ORDER BY c.ordinal, j.seq
+"""
+JUDGES = """
+SELECT j.judge, count(*), avg(CASE WHEN j.winner = 'tie' THEN NULL WHEN (j.winner = 'first') <> j.swapped THEN 1.0 ELSE 0.0 END),
+    count(*) FILTER (WHERE j.winner = 'tie'),
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY j.response_time_ms) FILTER (WHERE j.response_time_ms > 0)
+FROM judgement j WHERE j.batch_id = %s AND j.closing AND j.kind = 'verdict' GROUP BY j.judge ORDER BY count(*) DESC, j.judge
+"""
+SCORES = """
+SELECT e.essay_id, s.rank, s.theta, s.standard_error, s.comparisons, s.normalized_score, s.wins, coalesce(e.words, 0)
+FROM score s JOIN essay e USING (batch_id, ordinal) WHERE s.batch_id = %s ORDER BY s.rank, e.ordinal
+"""
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """The stored result of a complete batch and what leads to it, as rows."""
+
+    batch: Batch
+    scores: list[tuple[Any, ...]]
+    waves: list[tuple[int, int, float | None, float | None]]
+    judges: list[tuple[str, int, float | None, int, float | None]]
+    reliability: float | None
+    ssr: float | None
+    input_digest: str | None
+
+
+class AssessmentQueries:
+    """Read side of the assessment service."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def batch(self, batch_id: UUID) -> Batch | None:
+        """The batch as it stands."""
+        with self._database.transaction("assessment") as tx:
+            return batches.read(tx, batch_id)
+
+    def find(self, text: str, limit: int = 20) -> list[Batch]:
+        """Batches whose id or entity id begins with `text`, or whose name equals it; newest first."""
+        with self._database.transaction("assessment") as tx:
+            rows = execute(
+                tx,
+                "SELECT id FROM batch WHERE starts_with(id::text, %(t)s) OR starts_with(entity_id, %(t)s) OR name = %(t)s "
+                "ORDER BY created_at DESC, id LIMIT %(n)s",
+                {"t": text, "n": limit},
+            )
+            found = [batches.read(tx, row[0]) for row in rows]
+        return [batch for batch in found if batch is not None]
+
+    def latest_activity(self, batch_id: UUID) -> datetime | None:
+        """When the newest answer was recorded."""
+        with self._database.transaction("assessment") as tx:
+            rows = execute(tx, "SELECT max(recorded_at) FROM judgement WHERE batch_id = %s", [batch_id])
+        newest: datetime | None = rows[0][0]
+        return newest
+
+    def result(self, batch_id: UUID) -> StoredResult | None:
+        """Everything stored about the batch's result; scores are empty unless it is complete."""
+        with self._database.transaction("assessment") as tx:
+            batch = batches.read(tx, batch_id)
+            if batch is None:
+                return None
+            result = execute(tx, "SELECT reliability, ssr, input_digest FROM result WHERE batch_id = %s", [batch_id])
+            scores = execute(tx, SCORES, [batch_id])
+            waves = execute(
+                tx,
+                "SELECT wave, sum(size) OVER (ORDER BY wave)::int, reliability, largest_change FROM wave WHERE batch_id = %s "
+                "ORDER BY wave",
+                [batch_id],
+            )
+            judges = execute(tx, JUDGES, [batch_id])
+        reliability, ssr, digest = result[0] if result else (None, None, None)
+        return StoredResult(
+            batch, scores, [tuple(row) for row in waves], [tuple(row) for row in judges], reliability, ssr, digest
+        )
+
+    def judgements(self, batch_id: UUID) -> list[dict[str, object]]:
+        """Every answer of the batch, counted or not, in the order of the comparisons."""
+        with self._database.transaction("assessment") as tx:
+            rows = execute(tx, JUDGEMENTS, [batch_id])
+        names: Sequence[str] = (
+            "comparison", "wave", "first", "second", "winner", "swapped", "judge", "kind", "counted", "recorded_at",
+            "response_time_ms", "reused",
+        )  # fmt: skip
+        return [dict(zip(names, row, strict=True)) for row in rows]

@@ -1,0 +1,1 @@
+"""Credit accounts, reservations and the ledger."""

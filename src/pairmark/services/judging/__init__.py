@@ -1,0 +1,1 @@
+"""Asking judges and telling their answers: queue, asker, verdicts."""

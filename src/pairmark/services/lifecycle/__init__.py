@@ -1,0 +1,1 @@
+"""Requests and the phase of every batch and essay."""

@@ -1,0 +1,1 @@
+"""Published results, for those who ask."""

@@ -1,0 +1,1 @@
+"""Comparative judgement as arithmetic: arrays in, frozen results out. Knows nothing of batches, services or files."""

@@ -1,0 +1,36 @@
+"""One BLAS thread, so that sums are taken in one order and results repeat to the last bit.
+
+The limit is process-wide while it lasts; nothing else about threads lives here.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+_open_limits: list[None] = []
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Run the body with BLAS and LAPACK limited to one thread."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    _open_limits.append(None)
+    try:
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
+    finally:
+        _open_limits.pop()
+
+
+def lapack() -> ModuleType:
+    """SciPy's LAPACK, loaded at the first call; a limit that is open then holds for it too."""
+    first_time = "scipy.linalg" not in sys.modules
+    from scipy.linalg import lapack as module  # noqa: PLC0415
+
+    if first_time and _open_limits:
+        from threadpoolctl import threadpool_limits  # noqa: PLC0415
+
+        threadpool_limits(limits=1, user_api="blas")
+    return module

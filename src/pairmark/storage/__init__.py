@@ -1,0 +1,1 @@
+"""PostgreSQL: the embedded server, connections, schemas and migrations, the text store."""

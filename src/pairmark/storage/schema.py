@@ -1,0 +1,132 @@
+"""Creating and upgrading the schemas of all services, and telling whether a database fits this version of Pairmark.
+
+Alembic is imported only when something has to be upgraded; the ordinary start compares version numbers in one query.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from pairmark.errors import BadRequest
+from pairmark.storage.connection import Database, Tx, execute, translated
+
+SERVICES = ("assessment", "judging", "lifecycle", "results", "entitlements")
+SCHEMAS = (*SERVICES, "content", "transport")
+ROLES = (*SCHEMAS, "relay", "selfcheck")
+HEADS = {schema: f"{schema}_0001" for schema in SCHEMAS}
+"""Newest migration of each schema; a test compares this with the migration files."""
+
+_UPGRADE_LOCK = 7_216_250_901
+
+
+def versions(connection: Tx) -> dict[str, str]:
+    """The migration each existing schema stands at."""
+    query = """SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE c.relname = 'schema_version' AND n.nspname = ANY(%s)"""
+    found: dict[str, str] = {}
+    for (schema,) in execute(connection, query, [list(SCHEMAS)]):
+        row = connection.execute(
+            sql.SQL("SELECT version_num FROM {}.schema_version").format(sql.Identifier(schema))
+        ).fetchone()
+        if row is not None:
+            found[schema] = row[0]
+    return found
+
+
+def require_current(database: Database, *, upgrade_if_needed: bool) -> None:
+    """Make sure the schemas fit this program: create them in an empty database, else upgrade or say what to do."""
+    with database.connect() as connection, translated():
+        found = versions(connection)
+    if found == HEADS:
+        return
+    _refuse_newer(found)
+    if found and not upgrade_if_needed:
+        raise BadRequest(
+            "The database schema is older than this version of Pairmark.", remedy="Run `pairmark db upgrade` first."
+        )
+    upgrade(database)
+
+
+def upgrade(database: Database) -> dict[str, str]:
+    """Bring every schema to its newest migration, one process at a time; returns the versions afterwards."""
+    with database.connect() as lock, _upgrade_lock(lock), translated():
+        found = versions(lock)
+        _refuse_newer(found)
+        _create_roles(lock)
+        for schema in SCHEMAS:
+            if found.get(schema) != HEADS[schema]:
+                _run_migrations(database, schema)
+        return versions(lock)
+
+
+def _refuse_newer(found: dict[str, str]) -> None:
+    newer = {schema: version for schema, version in found.items() if version > HEADS[schema]}
+    if newer:
+        listed = ", ".join(f"{schema} at {version}" for schema, version in sorted(newer.items()))
+        raise BadRequest(
+            f"The database was written by a newer version of Pairmark ({listed}).",
+            remedy="Install that version or name another database; nothing was changed.",
+        )
+
+
+@contextmanager
+def _upgrade_lock(connection: Tx) -> Iterator[None]:
+    connection.execute("SET lock_timeout = '60s'")
+    connection.execute("SELECT pg_advisory_lock(%s)", [_UPGRADE_LOCK])
+    try:
+        yield
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s)", [_UPGRADE_LOCK])
+
+
+def _create_roles(connection: Tx) -> None:
+    """Create the roles that are missing and make the connecting user a member of each, so that it may take them on."""
+    for role in ROLES:
+        name = sql.Identifier(f"pairmark_{role}")
+        with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+        member = (
+            "SELECT pg_has_role(%s, 'SET')"
+            if connection.info.server_version >= 160000
+            else "SELECT pg_has_role(%s, 'MEMBER')"
+        )
+        if not execute(connection, member, [f"pairmark_{role}"])[0][0]:
+            _join_role(connection, name)
+
+
+def _join_role(connection: Tx, name: sql.Identifier) -> None:
+    try:
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
+    except psycopg.errors.InsufficientPrivilege as error:
+        user = connection.info.user
+        raise BadRequest(
+            f"The role {name.as_string()} exists, but {user} may not take it on.",
+            remedy=f"Ask an administrator of the server to run: GRANT {', '.join(f'pairmark_{role}' for role in ROLES)} TO {user}.",
+        ) from error
+
+
+def _run_migrations(database: Database, schema: str) -> None:
+    import sqlalchemy  # noqa: PLC0415 - start-up time
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    folder = Path(__file__).with_name("migrations")
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("version_locations", str(folder / schema))
+    config.set_main_option("path_separator", "newline")
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(database.conninfo), poolclass=sqlalchemy.NullPool
+    )
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            connection.exec_driver_sql(f"REVOKE ALL ON SCHEMA {schema} FROM PUBLIC")
+            config.attributes["connection"] = connection
+            config.attributes["schema"] = schema
+            command.upgrade(config, "head")
+    except sqlalchemy.exc.DBAPIError as error:
+        raise (error.orig or error) from error

@@ -1,0 +1,62 @@
+"""Credits on a database of one's own: who grants before the first batch gets no account without limit beside the granted one."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from support.command import Pairmark, essays, write_texts
+
+JUDGE = ("--judge", "simulated:seed=1")
+
+
+@pytest.fixture
+def platform(conninfo: str) -> Iterator[Pairmark]:
+    """The command over a fresh, migrated database that is given by its URL."""
+    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
+    name, user = parts.pop("dbname"), parts.pop("user")
+    url = f"postgresql://{quote(user)}@/{quote(name)}?{urlencode(parts)}"
+    with tempfile.TemporaryDirectory(prefix="pm-url-") as folder:
+        yield Pairmark(Path(folder), PAIRMARK_DATABASE=url)
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    return write_texts(tmp_path / "texts.csv", essays(4))
+
+
+def owners(platform: Pairmark) -> list[tuple[str, str, bool]]:
+    return [(one["kind"], one["owner"], one["unlimited"]) for one in platform.json("credits", "show")]
+
+
+def test_first_grant_makes_the_only_account_and_others_are_refused_in_one_sentence(platform: Pairmark, texts: Path):
+    platform.json("credits", "grant", "--organisation", "school", "100", "--operation", "g1")
+    assert owners(platform) == [("organisation", "school", False)]
+    refused = platform.run("assess", texts, *JUDGE, "--user", "ann", "--json")
+    assert refused.code == 1
+    assert refused.document()["stop_reason"] == "credits_refused"
+    assert refused.err.strip().splitlines()[-1] == (
+        "pairmark: There is no credit account for user ann; "
+        "`pairmark credits grant --user ann AMOUNT --operation ID` opens one."
+    )
+    assert owners(platform) == [("organisation", "school", False)]
+    paid = platform.json("assess", texts, *JUDGE, "--user", "ann", "--organisation", "school")
+    assert paid["status"].startswith("COMPLETE_")
+    platform.json("credits", "grant", "--user", "ann", "100", "--operation", "g2")
+    again = platform.json("assess", texts, *JUDGE, "--user", "ann")
+    assert again["status"].startswith("COMPLETE_")
+    assert again["credits"]["balance"] == 100 - again["credits"]["charged"]
+
+
+@pytest.mark.parametrize("words", [("status",), ("credits", "show"), ("doctor",), ("db", "upgrade")], ids=" ".join)
+def test_looking_opens_no_account(platform: Pairmark, words: tuple[str, ...]):
+    assert platform.run(*words).code == 0
+    assert owners(platform) == []
+
+
+def test_first_batch_where_nobody_keeps_accounts_runs_without_limit(platform: Pairmark, texts: Path):
+    assert platform.json("assess", texts, *JUDGE)["status"].startswith("COMPLETE_")
+    assert owners(platform) == [("default", "this machine", True)]

@@ -1,0 +1,61 @@
+"""Commands shown in the documentation run as shown.
+
+Collected are blocks that open with ```console and hold a line `$ pairmark …`. A block that opens with ```console norun
+needs something that no test has (somebody's server, an id); its commands are only parsed, in test_pages.
+"""
+
+import csv
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```console\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+TEXTS = {
+    "anna": "Rivers flood because rain falls faster than the ground can take it up. Trees on the banks slow the water.",
+    "bela": "Floods are when water comes. It comes from rain and it is bad for houses and for people who live there.",
+    "cleo": "When a valley is built over, water that once sank into meadows runs off at once; the river rises in hours.",
+    "dora": "I think floods happen a lot now. My uncle had one. They should build walls, walls would help against it.",
+}
+
+
+def commands(page: Path) -> list[str]:
+    blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ pairmark ")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A working folder with the shipped examples, a folder of essays, a table of them, and votes on every pair."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (tmp_path / "essays").mkdir()
+    for name, text in TEXTS.items():
+        (tmp_path / "essays" / f"{name}.txt").write_text(text, encoding="utf-8")
+    with (tmp_path / "pupils.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("pupil", "answer"), *TEXTS.items()])
+    with (tmp_path / "votes.csv").open("w", encoding="utf-8", newline="") as file:
+        votes = [(left, right, word) for left, right in combinations(TEXTS, 2) for word in ("left", "right", "tie")]
+        csv.writer(file).writerows([("left", "right", "vote"), *votes])
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
+def test_commands_of_a_page_run_one_after_the_other(page: Path, folder: Path) -> None:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PAIRMARK_")},
+        "PAIRMARK_HOME": str(folder / "home"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    for command in commands(page):
+        done = subprocess.run(
+            shlex.split(command), cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"

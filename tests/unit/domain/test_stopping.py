@@ -1,0 +1,117 @@
+"""When to wait, go on, end or give up: each rule at its edge, one step below and one step above."""
+
+import pytest
+
+from pairmark.domain.statuses import StopReason
+from pairmark.domain.stopping import (
+    MINIMUM_ANSWERS,
+    Rules,
+    Scale,
+    Tally,
+    below_success_rate,
+    is_due,
+    largest_budget,
+    stop_reason,
+    threshold_passed,
+    wave_size,
+)
+
+RULES = Rules(target_reliability=0.85, stability_threshold=0.025, success_rate=0.8, completion_threshold=1.0)
+EARLY = Rules(target_reliability=None, stability_threshold=0.025, success_rate=0.8, completion_threshold=0.9)
+
+
+def tally(budget: int, sent: int, answered: int, counted: int | None = None) -> Tally:
+    return Tally(budget, sent, answered, answered if counted is None else counted)
+
+
+def test_a_tally_knows_what_is_open_and_what_failed():
+    assert (Tally(100, 50, 40, 35).outstanding, Tally(100, 50, 40, 35).failed) == (10, 5)
+
+
+@pytest.mark.parametrize(("answered", "due"), [(0, False), (49, False), (50, True)])
+def test_a_decision_is_due_when_the_wave_is_answered(answered: int, due: bool):
+    assert is_due(tally(100, 50, answered), RULES) is due
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered", "passed"), [(100, 89, False), (100, 90, True), (99, 98, False), (100, 100, True)]
+)
+def test_the_threshold_counts_against_the_whole_budget_and_only_once_all_is_sent(
+    sent: int, answered: int, passed: bool
+):
+    assert threshold_passed(tally(100, sent, answered), EARLY) is passed
+    assert is_due(tally(100, sent, answered), EARLY) is passed
+
+
+def test_a_threshold_of_one_never_passes_before_the_last_answer():
+    assert not threshold_passed(tally(100, 100, 99), RULES)
+    assert threshold_passed(tally(100, 100, 100), RULES)
+
+
+@pytest.mark.parametrize(
+    ("budget", "answered", "counted", "below"),
+    [
+        (100, 11, 0, False),  # too few answers to tell
+        (100, 12, 9, True),  # 75 %
+        (100, 12, 10, False),  # 83 %
+        (100, 100, 80, False),  # exactly at the limit
+        (100, 100, 79, True),
+        (4, 4, 3, True),  # a small budget is told by all its answers
+        (4, 3, 0, False),
+        (4, 4, 4, False),
+    ],
+)
+def test_the_success_rate_needs_enough_answers(budget: int, answered: int, counted: int, below: bool):
+    assert below_success_rate(Tally(budget, budget, answered, counted), RULES) is below
+
+
+ENOUGH = tally(100, 50, 50)
+
+
+@pytest.mark.parametrize(
+    ("scale", "reason"),
+    [
+        (Scale(0.85, 1.0, connected=True), StopReason.RELIABILITY_REACHED),
+        (Scale(0.849, 1.0, connected=True), None),
+        (Scale(None, 1.0, connected=True), None),
+        (Scale(0.5, 0.025, connected=True), StopReason.SCORES_STABLE),
+        (Scale(0.5, 0.0251, connected=True), None),
+        (Scale(0.5, None, connected=True), None),
+        (Scale(0.85, 0.0, connected=True), StopReason.RELIABILITY_REACHED),
+        (Scale(0.99, 0.0, connected=False), None),
+    ],
+)
+def test_only_a_connected_scale_ends_as_stable(scale: Scale, reason: StopReason | None):
+    assert stop_reason(ENOUGH, scale, RULES) is reason
+
+
+def test_without_a_target_no_reliability_ends_a_batch():
+    assert stop_reason(ENOUGH, Scale(0.999, 1.0, connected=True), EARLY) is None
+
+
+@pytest.mark.parametrize(
+    ("counted", "reason"), [(MINIMUM_ANSWERS - 1, None), (MINIMUM_ANSWERS, StopReason.RELIABILITY_REACHED)]
+)
+def test_stability_means_nothing_before_enough_verdicts(counted: int, reason: StopReason | None):
+    assert stop_reason(Tally(100, 20, 20, counted), Scale(0.99, 0.0, connected=True), RULES) is reason
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_spent_budget_ends_any_batch(connected: bool):
+    scale = Scale(0.1, 1.0, connected=connected)
+    assert stop_reason(tally(100, 100, 100), scale, RULES) is StopReason.BUDGET_SPENT
+    assert stop_reason(tally(100, 99, 99), scale, RULES) is None
+
+
+def test_a_goal_that_is_reached_with_the_last_comparison_is_reached():
+    assert stop_reason(tally(100, 100, 100), Scale(0.9, 1.0, connected=True), RULES) is StopReason.RELIABILITY_REACHED
+
+
+@pytest.mark.parametrize(("essays", "sent", "size"), [(10, 0, 10), (10, 95, 5), (10, 100, 0), (2, 0, 2), (200, 0, 100)])
+def test_a_wave_gives_two_appearances_within_the_budget(essays: int, sent: int, size: int):
+    assert wave_size(essays, tally(100, sent, sent)) == size
+
+
+@pytest.mark.parametrize(("essays", "limit", "budget"), [(2, 4, 4), (4, 4, 24), (35, 1, 595), (1, 4, 0), (3, 0, 0)])
+def test_no_budget_is_larger_than_what_can_be_asked(essays: int, limit: int, budget: int):
+    assert largest_budget(essays, limit) == budget
