@@ -179,9 +179,9 @@ CODE_MUTANTS: dict[str, tuple[object, str, object, Scenario]] = {
         four_end_it_at_once,
     ),
     "no row lock before counting": (
-        batches,
-        "LOCK",
-        batches.LOCK.replace("FOR NO KEY UPDATE", ""),
+        callbacks,
+        "FIND",
+        callbacks.FIND.replace("FOR NO KEY UPDATE", ""),
         an_answer_comes_as_scoring_begins,
     ),
     "a wave without the version it was planned for": (

@@ -33,14 +33,17 @@ FROM unnest(%b::uuid[], %b::int[], %b::uuid[], %b::text[], %b::text[], %b::bool[
     %b::real[], %b::int[], %b::float8[]) AS a (b, o, e, k, w, s, j, p, m, t, c, r, x)
 ON CONFLICT DO NOTHING
 """
-COUNT = f"""
-WITH recorded AS ({RECORD} RETURNING batch_id, kind),
+COUNT = (
+    "WITH recorded AS ("  # noqa: S608 - made of constants
+    + RECORD
+    + """RETURNING batch_id, kind),
 a AS (SELECT batch_id AS id, count(*) AS answered, count(*) FILTER (WHERE kind = 'verdict') AS counted
     FROM recorded GROUP BY batch_id)
 UPDATE batch SET answered = batch.answered + a.answered, counted = batch.counted + a.counted FROM a WHERE batch.id = a.id
 RETURNING a.answered, batch.id, budget, sent, batch.answered, batch.counted, (design->>'target_reliability')::float8,
     (design->>'stability_threshold')::float8, (design->>'success_rate')::float8, (design->>'completion_threshold')::float8
 """
+)
 CLOSED_BY = """
 SELECT event_id FROM judgement WHERE closing AND event_id = ANY(%s)
     AND (batch_id, ordinal) IN (SELECT * FROM unnest(%s::uuid[], %s::int[]))
