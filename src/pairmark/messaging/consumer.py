@@ -46,10 +46,11 @@ class Consumer:
         self._clock = clock
         self._crashes = CrashLog(database, schema)
         self._next_held_check = float("-inf")
+        self._owner = False
 
     def step(self) -> int:
         """Deal with one poll and with held messages whose time has come; returns how many messages that were."""
-        deliveries = self._subscription.poll(LIMIT)
+        deliveries = self._poll()
         done = self._retry_held()
         if not deliveries:
             return done
@@ -63,6 +64,17 @@ class Consumer:
         self._crashes.finished()
         self._subscription.acknowledge(deliveries)
         return done + len(deliveries)
+
+    def _poll(self) -> list[Delivery]:
+        try:
+            deliveries = self._subscription.poll(LIMIT)
+        except Busy:
+            self._owner = False
+            raise
+        if self._subscription.owner and not self._owner:
+            self._crashes.taken_over()
+        self._owner = self._subscription.owner
+        return deliveries
 
     def close(self) -> None:
         """Leave the group."""
