@@ -35,9 +35,10 @@ check: ## Style, types, layers, generated pages, rules of the tree
 	$(BIN)/python scripts/check_tree.py
 	$(BIN)/python scripts/generate_reference.py --check
 
-soak: ## The long tests at full size
+soak: ## Every test at full size; writes tests/soak.json
 	@$(SET_UP) dev
-	PAIRMARK_SOAK=1 $(BIN)/python -m pytest -m soak
+	PAIRMARK_SOAK=1 $(BIN)/python -m pytest $(PYTEST_ARGS) -m "not benchmark"
+	$(BIN)/python scripts/generate_reference.py
 
 bench: ## Measure, beside peers and limits; writes tests/benchmarks/results.json
 	@$(SET_UP) bench
