@@ -50,7 +50,7 @@ def test_every_shown_command_is_one_the_program_knows(page: Path) -> None:
     shown = re.findall(r"^\$ (?:\S*/)?pairmark (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     for command in shown:
         try:
-            build_parser().parse_args(shlex.split(command))
+            build_parser().parse_args(shlex.split(command, comments=True))
         except SystemExit as refused:
             pytest.fail(f"pairmark {command}: refused with exit code {refused.code}")
 
