@@ -21,7 +21,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     reports = [one for one in terminalreporter.stats.get("passed", []) if one.when == "call"]
     if os.environ.get("PAIRMARK_SOAK") != "1" or exitstatus != pytest.ExitCode.OK or len(reports) < LEAST_TESTS:
         return
-    long = [one for one in reports if "soak" in one.keywords or one.duration >= LONG_SECONDS]
+    long = [one for one in reports if one.duration >= LONG_SECONDS]
     run = stamp() | {
         "passed": len(reports),
         "skipped": len(terminalreporter.stats.get("skipped", [])),
