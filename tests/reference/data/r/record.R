@@ -15,7 +15,7 @@ low <- pmin(i, j); high <- pmax(i, j)
 column <- (high - 1) * (high - 2) / 2 + low      # column order of paircomp: 1:2, 1:3, 2:3, 1:4, ...
 seen <- matrix(NA, nrow(votes), length(items) * (length(items) - 1) / 2)
 seen[cbind(seq_len(nrow(votes)), column)] <- ifelse(turn, -sign, sign)
-model <- btmodel(paircomp(seen, labels = items), type = "logit", undecided = TRUE, ref = NULL, estfun = FALSE)
+model <- btmodel(paircomp(seen, labels = items), type = "loglin", undecided = TRUE, ref = NULL, estfun = FALSE)
 print(coef(model)[1:3])
 write.csv(data.frame(parameter = names(coef(model)), value = sprintf("%.12f", coef(model)), se = sprintf("%.12f", sqrt(diag(vcov(model))))),
           "davidson.csv", row.names = FALSE, quote = FALSE)
