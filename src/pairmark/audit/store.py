@@ -15,6 +15,7 @@ from pairmark.audit.definitions import Totals
 from pairmark.audit.sources.address import Source
 
 UUID = "'^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$'"
+BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 PARTS = ("aggregate", "type", "id", "payload", "key", "correlation")
 KEYS = ("aggregate", "type", "id", "key", "correlation", "payload")
 
@@ -150,7 +151,7 @@ def _text(column: str, kind: str) -> str:
     """Text without blanks at its ends; UUIDs in lower case, so that two spellings are one value; what has parts as JSON."""
     nested = kind.startswith(("STRUCT", "MAP")) or kind.endswith("]")
     value = f"to_json({_quoted(column)})" if nested else _quoted(column)
-    text = f"nullif(trim({value}::VARCHAR), '')"
+    text = f"nullif(trim({value}::VARCHAR, {BLANKS}), '')"
     return f"CASE WHEN regexp_full_match({text}, {UUID}) THEN lower({text}) ELSE {text} END"
 
 

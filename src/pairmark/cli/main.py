@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     as_json, verbose = "--json" in words, "--verbose" in words
     try:
-        arguments = build_parser().parse_args(words)
+        arguments = build_parser().parse_args(audit.spelled_out(words))
         _set_up_logging(verbose=verbose)
         with signals.stopping_cleanly():
             return int(arguments.run(arguments))
