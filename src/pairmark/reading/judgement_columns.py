@@ -1,0 +1,194 @@
+"""One batch of rows at a time as columns of numbers, with the checks that name a row.
+
+Which column means what is decided in `judgements`.
+"""
+
+import csv
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from pairmark.errors import BadRequest
+from pairmark.reading.collection import MAX_ID
+from pairmark.reading.judgement_forms import Form
+from pairmark.stats.arrays import Flags, Floats, Ints
+
+ROWS = 65_536  # rows held as text at once
+SEPARATORS = ",;\t"
+FORMULA_START = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 - as the report guards them
+
+
+class Names(dict[str, int]):
+    """Cells and their number; cells that differ by outer spaces only have the same. Iterates over the names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: dict[str, int] = {}
+
+    def __missing__(self, cell: str) -> int:
+        name = cell.strip()
+        number = self.known.setdefault(name, len(self.known)) if name else -1
+        self[cell] = number
+        return number
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.known)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a table and their numbers, the header being row 1."""
+
+    numbers: Sequence[int]
+    rows: list[list[str]]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def column(self, at: int) -> list[str]:
+        """The cells of one column."""
+        return [row[at] for row in self.rows]
+
+    def only(self, keep: Sequence[bool]) -> "Batch":
+        """The rows to keep."""
+        return Batch(
+            [number for number, kept in zip(self.numbers, keep, strict=True) if kept],
+            [row for row, kept in zip(self.rows, keep, strict=True) if kept],
+        )
+
+    def place_of(self, index: int) -> int:
+        """The number of a row."""
+        return self.numbers[index]
+
+    def prints(self) -> Ints:
+        """One number per row that is the same for equal rows (within this process)."""
+        return np.fromiter(map(hash, map(tuple, self.rows)), np.int64, len(self.rows))
+
+
+def batches(lines: Iterable[str], path: Path) -> tuple[list[str], Iterator[Batch]]:
+    """The header, and the rows after it in batches without blank ones; raises `BadRequest` for ragged and broken rows."""
+    stream = iter(lines)
+    top = next((line for line in stream if line.strip(" \t\r\n,;")), "")
+    if not top:
+        raise BadRequest(f"{path} is empty.", remedy="The first row must name the columns.")
+    separator = max(SEPARATORS, key=top.count)
+    header = [name.strip() for name in next(csv.reader([top], delimiter=separator))]
+    return header, _batches(csv.reader(stream, delimiter=separator, strict=True), len(header), path)
+
+
+def _batches(reader: Iterator[list[str]], width: int, path: Path) -> Iterator[Batch]:
+    number = 2
+    while True:
+        rows: list[list[str]] = []
+        try:
+            rows.extend(islice(reader, ROWS))
+        except csv.Error as error:
+            raise BadRequest(
+                f"Row {number + len(rows)} of {path} is not valid CSV ({error}).", remedy="Check its quotes."
+            ) from error
+        if not rows:
+            return
+        batch = Batch(range(number, number + len(rows)), rows)
+        number += len(rows)
+        if any(map(_blank, rows)):
+            batch = batch.only([not _blank(row) for row in rows])
+        for index, row in enumerate(batch.rows):
+            if len(row) != width:
+                raise BadRequest(
+                    f"Row {batch.place_of(index)} of {path} has {len(row)} cells, but the header has {width}.",
+                    remedy="Put quotes around cells that contain the separator.",
+                )
+        yield batch
+
+
+def _blank(row: list[str]) -> bool:
+    return not row or not (row[0] or any(row)) or not "".join(row).strip()
+
+
+def names(batch: Batch, at: int, known: Names, path: Path, guarded: bool = False) -> Ints:
+    """The number of the text in each row; refuses rows without one."""
+    column = batch.column(at)
+    if guarded:
+        column = [cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA_START and cell[1:] else cell for cell in column]
+    found = np.fromiter(map(known.__getitem__, column), np.int64, len(column))
+    _refuse(batch, found < 0, path, "lacks the id of a text", "Fill in both texts of every judgement.")
+    too_long = np.fromiter((len(cell) > MAX_ID for cell in column), bool, len(column))
+    _refuse(batch, too_long, path, f"has an id of more than {MAX_ID} characters", "Use the ids of the texts, not the texts.")
+    return found
+
+
+def judges(batch: Batch, at: int, known: Names) -> Ints:
+    """The number of the judge in each row, -1 where the cell is empty."""
+    return np.fromiter(map(known.__getitem__, batch.column(at)), np.int64, len(batch))
+
+
+def refuse_self_pairs(batch: Batch, first: Ints, second: Ints, at: int, path: Path) -> None:
+    """Raise `BadRequest` if a row compares a text with itself."""
+    same = first == second
+    if same.any():
+        index = int(np.argmax(same))
+        told = f"compares {batch.rows[index][at].strip()!r} with itself"
+        _refuse(batch, same, path, told, "Remove the row.")
+
+
+def outcomes(
+    batch: Batch, at: int | None, form: Form, items: Names, ends: tuple[Ints, Ints], path: Path
+) -> Floats:
+    """1 where the first won, 0 where the second did, .5 for a tie; refuses any other winner."""
+    if at is None:
+        return np.ones(len(batch))
+    column = [cell.strip() for cell in batch.column(at)]
+    missing = math.nan
+    outcome = np.array([form.outcomes.get(cell.casefold(), missing) for cell in column])
+    if form.by_id:
+        chosen = np.array([items.known.get(cell, -1) for cell in column])
+        outcome = np.where(np.isnan(outcome) & (chosen == ends[0]), 1.0, outcome)
+        outcome = np.where(np.isnan(outcome) & (chosen == ends[1]), 0.0, outcome)
+    unknown = np.isnan(outcome)
+    if unknown.any():
+        words = ", ".join(form.outcomes)
+        allowed = f"{words} or one of the two ids" if form.by_id else words
+        told = f"has the winner {column[int(np.argmax(unknown))][:40]!r}"
+        _refuse(batch, unknown, path, told, f"A winner is {allowed}.")
+    return outcome
+
+
+def times(batch: Batch, at: int | None) -> tuple[Floats, list[int]]:
+    """The times, NaN where there is none, and the places in the batch of those that are no times."""
+    if at is None:
+        return np.full(len(batch), np.nan), []
+    column = batch.column(at)
+    try:
+        taken = np.array(list(map(float, column)))
+    except ValueError:
+        taken = np.array([_number(cell) for cell in column])
+    good = np.isfinite(taken) & (taken >= 0)
+    broken = [index for index in np.flatnonzero(~good).tolist() if column[index].strip()]
+    return np.where(good, taken, np.nan), broken
+
+
+def weights(batch: Batch, at: int, path: Path) -> Floats:
+    """The weights; refuses what is not a finite number of at least 0."""
+    column = batch.column(at)
+    weight = np.array([_number(cell) for cell in column])
+    bad = ~(np.isfinite(weight) & (weight >= 0))
+    if bad.any():
+        told = f"has the weight {column[int(np.argmax(bad))][:40]!r}"
+        _refuse(batch, bad, path, told, "A weight is a finite number, 0 or more.")
+    return weight
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell.strip().replace(",", "."))
+    except ValueError:
+        return math.nan
+
+
+def _refuse(batch: Batch, broken: Flags, path: Path, told: str, remedy: str) -> None:
+    if broken.any():
+        raise BadRequest(f"Row {batch.place_of(int(np.argmax(broken)))} of {path} {told}.", remedy=remedy)
