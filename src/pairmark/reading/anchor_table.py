@@ -28,7 +28,8 @@ def read_anchors(path: Path, scale: GradeScale) -> tuple[Anchor, ...]:
     ids, grades = table.named(*ID_COLUMNS, "essay", "anchor"), table.named(*GRADE_COLUMNS)
     if ids is None or grades is None:
         raise BadRequest(
-            f"{path} has the columns {table.columns()}, but anchors need essay_id and grade.", remedy="Rename its columns."
+            f"{path} has the columns {table.columns()}, but anchors need essay_id and grade.",
+            remedy="Rename its columns.",
         )
     anchors: dict[str, Anchor] = {}
     for row, cells in table.rows:
@@ -42,7 +43,8 @@ def read_anchors(path: Path, scale: GradeScale) -> tuple[Anchor, ...]:
             )
         if essay_id in anchors:
             raise BadRequest(
-                f"Rows {anchors[essay_id].row} and {row} of {path} both give a grade to {essay_id!r}.", remedy="Keep one."
+                f"Rows {anchors[essay_id].row} and {row} of {path} both give a grade to {essay_id!r}.",
+                remedy="Keep one.",
             )
         anchors[essay_id] = Anchor(essay_id, grade, row)
     if len({anchor.grade for anchor in anchors.values()}) < 2:

@@ -117,7 +117,9 @@ def names(batch: Batch, at: int, known: Names, path: Path, guarded: bool = False
     found = np.fromiter(map(known.__getitem__, column), np.int64, len(column))
     _refuse(batch, found < 0, path, "lacks the id of a text", "Fill in both texts of every judgement.")
     too_long = np.fromiter((len(cell) > MAX_ID for cell in column), bool, len(column))
-    _refuse(batch, too_long, path, f"has an id of more than {MAX_ID} characters", "Use the ids of the texts, not the texts.")
+    _refuse(
+        batch, too_long, path, f"has an id of more than {MAX_ID} characters", "Use the ids of the texts, not the texts."
+    )
     return found
 
 
@@ -135,9 +137,7 @@ def refuse_self_pairs(batch: Batch, first: Ints, second: Ints, at: int, path: Pa
         _refuse(batch, same, path, told, "Remove the row.")
 
 
-def outcomes(
-    batch: Batch, at: int | None, form: Form, items: Names, ends: tuple[Ints, Ints], path: Path
-) -> Floats:
+def outcomes(batch: Batch, at: int | None, form: Form, items: Names, ends: tuple[Ints, Ints], path: Path) -> Floats:
     """1 where the first won, 0 where the second did, .5 for a tie; refuses any other winner."""
     if at is None:
         return np.ones(len(batch))

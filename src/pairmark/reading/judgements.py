@@ -7,8 +7,10 @@ number; what can be kept is kept and told in `notes`. Nothing is estimated here.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pairmark.errors import BadRequest
 from pairmark.reading import judgement_columns as cells
@@ -84,7 +86,7 @@ class _Parts:
 
     items: Names = field(default_factory=Names)
     judges: Names = field(default_factory=Names)
-    columns: list[list[np.ndarray]] = field(default_factory=lambda: [[] for _ in range(6)])
+    columns: list[list[NDArray[Any]]] = field(default_factory=lambda: [[] for _ in range(6)])
     prints: list[Ints] = field(default_factory=list)
     bad_times: int = 0
     first_bad: tuple[int, str] = (0, "")
@@ -92,9 +94,7 @@ class _Parts:
     elsewhere: int = 0
 
 
-def read_judgements(
-    path: Path, *, columns: Columns = Columns(), where: Sequence[tuple[str, str]] = ()
-) -> Judgements:
+def read_judgements(path: Path, *, columns: Columns = Columns(), where: Sequence[tuple[str, str]] = ()) -> Judgements:
     """The judgements in a CSV; with `where`, only rows with these values in these columns.
 
     Raises `BadRequest` naming the row for self-pairs, unknown winners, missing ids, weights that are no weights and
@@ -121,8 +121,8 @@ def _layout(header: Sequence[str], columns: Columns, where: Sequence[tuple[str, 
         return at
 
     first, second = place(columns.first, form.first), place(columns.second, form.second)
-    assert first is not None  # noqa: S101 - the form was recognised by them
-    assert second is not None  # noqa: S101
+    assert first is not None
+    assert second is not None
     conditions = [(at, value.strip()) for name, value in where if (at := place(name, ())) is not None]
     return _Layout(
         form, first, second, place(columns.vote, form.vote) if form.vote or columns.vote else None,
@@ -180,7 +180,7 @@ def _take(batch: Batch, layout: _Layout, parts: _Parts, path: Path) -> None:
         parts.first_bad = batch.place_of(broken[0]), batch.column(layout.time or 0)[broken[0]]
     parts.bad_times += len(broken)
     weight = np.ones(0) if layout.weight is None else cells.weights(batch, layout.weight, path)
-    small = (first.astype(np.int32), second.astype(np.int32), outcome.astype(np.float32), weight,
+    small: tuple[NDArray[Any], ...] = (first.astype(np.int32), second.astype(np.int32), outcome.astype(np.float32), weight,
              judge.astype(np.int32), seconds.astype(np.float32))  # fmt: skip
     for kept, column in zip(parts.columns, small, strict=True):
         kept.append(column)
@@ -226,5 +226,7 @@ def _notes(lines: Lines, layout: _Layout, parts: _Parts, seconds: Floats) -> lis
         notes.append(f"{parts.not_counted:,} rows are marked as not counted and were left out.")
     known = seconds[np.isfinite(seconds)]
     if len(known) and float(np.median(known)) > LONG:
-        notes.append("Half of the times are above 1,000 seconds; if they are milliseconds, score again with --time-unit ms.")
+        notes.append(
+            "Half of the times are above 1,000 seconds; if they are milliseconds, score again with --time-unit ms."
+        )
     return notes

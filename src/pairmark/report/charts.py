@@ -4,9 +4,10 @@ A chart only places numbers of the result; the page recolours the named marks fo
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from pairmark.domain.result import AssessmentResult, EssayScore, WaveProgress
+from pairmark.domain.result import AssessmentResult, WaveProgress
 from pairmark.report.figures import count, decimal, visible
 from pairmark.report.tables import finite
 
@@ -18,24 +19,58 @@ ROW, LOWEST, TALLEST = 19, 420, 960
 """Pixels: a row with a name, and the bounds of the height without names."""
 
 POINT, INTERVAL, REFERENCE, INK, GRID = "#0b5fa5", "#5a88b3", "#6b7280", "#1f2933", "#e3e7eb"
+BAND, WARN = "#eef2f6", "#8f1717"
 """Contrast on white: 6.5, 3.7, 4.8, 14.8 to one (3 is asked of marks, 4.5 of text); the grid is decoration."""
 
 Spec = dict[str, Any]
 
 
-def caterpillar(result: AssessmentResult) -> Spec | None:
-    """Score and 95 % interval of each essay, best on top; None for fewer than two essays."""
+class Scored(Protocol):
+    """An essay on a scale, as every result has them."""
+
+    @property
+    def essay_id(self) -> str: ...  # noqa: D102
+    @property
+    def rank(self) -> int: ...  # noqa: D102
+    @property
+    def theta(self) -> float: ...  # noqa: D102
+    @property
+    def ci_low(self) -> float: ...  # noqa: D102
+    @property
+    def ci_high(self) -> float: ...  # noqa: D102
+    @property
+    def comparisons(self) -> float: ...  # noqa: D102
+
+
+class Ranking(Protocol):
+    """A result with scored essays."""
+
+    @property
+    def essays(self) -> Sequence[Scored]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Band:
+    """The scores of one grade; infinite ends are open."""
+
+    grade: str
+    low: float
+    high: float
+
+
+def caterpillar(result: Ranking, bands: Sequence[Band] = ()) -> Spec | None:
+    """Score and 95 % interval of each essay, best on top, over the bands of grades; None for fewer than two essays."""
     essays = sorted(result.essays, key=lambda essay: essay.rank)
     if len(essays) < 2:
         return None
     named = len(essays) <= NAMED_ROWS
     best, last = visible(essays[0].essay_id), visible(essays[-1].essay_id)
-    return _chart(
+    return chart(
         f"Scores of {count(len(essays), 'essay')} with 95 % intervals, from {best} at {decimal(essays[0].theta)} "
         f"down to {last} at {decimal(essays[-1].theta)}. The table below holds the same numbers.",
         data=[_essay(position, essay) for position, essay in enumerate(essays, start=1)],
         height=len(essays) * ROW if named else min(TALLEST, max(LOWEST, len(essays) * 3)),
-        layer=_caterpillar_layers(named, len(essays)),
+        layer=[*_band_layers(bands, essays), *_caterpillar_layers(named, len(essays))],
         encoding={"y": _by_name() if named else _by_position(len(essays))},
     )
 
@@ -47,7 +82,7 @@ def reliability_by_wave(result: AssessmentResult) -> Spec | None:
         return None
     target = result.reliability.get("target")
     y = {"type": "quantitative", "title": "Reliability (1 = perfect)", "scale": {"domain": [0, 1]}}
-    return _chart(
+    return chart(
         f"Reliability after each of {count(len(waves), 'wave')}, ending at {decimal(waves[-1].reliability)}.",
         data=_waves(waves),
         height=220,
@@ -62,7 +97,7 @@ def change_by_wave(result: AssessmentResult) -> Spec | None:
     if not waves:
         return None
     y = {"field": "largest_change", "type": "quantitative", "title": "Largest move of a score"}
-    return _chart(
+    return chart(
         f"Largest move of any score in each of {count(len(waves), 'wave')}, ending at "
         f"{decimal(waves[-1].largest_change, 3)} logits.",
         data=_waves(waves),
@@ -72,7 +107,8 @@ def change_by_wave(result: AssessmentResult) -> Spec | None:
     )
 
 
-def _chart(description: str, *, data: list[Spec], height: int, layer: list[Spec], encoding: Spec) -> Spec:
+def chart(description: str, *, data: list[Spec], height: int, layer: list[Spec], encoding: Spec) -> Spec:
+    """A layered chart of this look that fills its place in width."""
     return {
         "$schema": SCHEMA,
         "description": description,
@@ -82,11 +118,11 @@ def _chart(description: str, *, data: list[Spec], height: int, layer: list[Spec]
         "data": {"values": finite(data)},
         "encoding": encoding,
         "layer": layer,
-        "config": _config(),
+        "config": look(),
     }
 
 
-def _essay(position: int, essay: EssayScore) -> Spec:
+def _essay(position: int, essay: Scored) -> Spec:
     return {
         "position": position,
         "essay": visible(essay.essay_id),
@@ -97,6 +133,51 @@ def _essay(position: int, essay: EssayScore) -> Spec:
         "comparisons": essay.comparisons,
         "zero": 0,
     }
+
+
+def _band_layers(bands: Sequence[Band], essays: Sequence[Scored]) -> list[Spec]:
+    """Every other band shaded, all with their grade on top, as far as the intervals reach."""
+    low, high = min(essay.ci_low for essay in essays), max(essay.ci_high for essay in essays)
+    within = [(band, max(band.low, low), min(band.high, high)) for band in bands]
+    values = [
+        {
+            "grade": visible(band.grade),
+            "low": left,
+            "high": right,
+            "middle": (left + right) / 2,
+            "shaded": number % 2 == 0,
+        }
+        for number, (band, left, right) in enumerate(within)
+        if right > left
+    ]
+    if not values:
+        return []
+    x = {"type": "quantitative", "scale": {"zero": False, "nice": True}}
+    return [
+        {
+            "name": "band",
+            "data": {"values": [value for value in values if value["shaded"]]},
+            "mark": {"type": "rect", "color": BAND, "opacity": 1, "aria": False},
+            "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": None},
+        },
+        {
+            "name": "label",
+            "data": {"values": values},
+            "mark": {
+                "type": "text",
+                "color": INK,
+                "fontSize": 12,
+                "fontWeight": "bold",
+                "baseline": "bottom",
+                "dy": -3,
+            },
+            "encoding": {
+                "x": {**x, "field": "middle"},
+                "y": {"value": 0},
+                "text": {"field": "grade", "type": "nominal"},
+            },
+        },
+    ]
 
 
 def _caterpillar_layers(named: bool, essays: int) -> list[Spec]:
@@ -206,7 +287,8 @@ def _target_layers(target: float | None, y: Spec) -> list[Spec]:
     ]
 
 
-def _config() -> Spec:
+def look() -> Spec:
+    """Colours and sizes of text and axes, the same in all charts."""
     text = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
     return {
         "background": "white",

@@ -62,8 +62,8 @@ def posterior(anchors: Anchored, n_grades: int, centre: float, spread: float, re
     summed: dict[float, list[Floats]] = {}
     for share, (noise_sd, joint) in zip(probability, pairs, strict=True):
         held = summed.setdefault(noise_sd, [np.zeros_like(matrix) for matrix in joint])
-        for total, matrix in zip(held, joint, strict=True):
-            total += share * matrix
+        for place, matrix in enumerate(joint):
+            held[place] += share * matrix
     return Chain(grid, np.einsum("s,skg->kg", probability, np.array(boundaries)), summed)
 
 
@@ -89,7 +89,7 @@ def _transition(grid: Floats, width: float) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         score = (np.log(gap / width)) / GAP_SD
         density = np.where(gap > 0, np.exp(-(score**2) / 2) / gap, 0.0)
-    return density * (grid[1] - grid[0]) / (GAP_SD * np.sqrt(2 * np.pi))
+    return np.asarray(density * (grid[1] - grid[0]) / (GAP_SD * np.sqrt(2 * np.pi)))
 
 
 def _factor(anchors: Anchored, grade: int, n_grades: int, grid: Floats, noise: float) -> Floats:
@@ -99,7 +99,7 @@ def _factor(anchors: Anchored, grade: int, n_grades: int, grid: Floats, noise: f
         total = total + np.log(own_grade(below, grade, n_grades))
     peak = float(total.max())
     shape = (1 if grade == 0 else len(grid), 1 if grade == n_grades - 1 else len(grid))
-    return np.exp(peak) * np.broadcast_to(np.exp(total - peak), shape)
+    return np.asarray(np.exp(peak) * np.broadcast_to(np.exp(total - peak), shape))
 
 
 def _pass(factors: list[Floats], transition: Floats) -> tuple[Floats, list[Floats], float]:
@@ -117,7 +117,10 @@ def _pass(factors: list[Floats], transition: Floats) -> tuple[Floats, list[Float
     marginal = np.array([_unit(a * b) for a, b in zip(forward, [*backward], strict=True)]) if inner else None
     if marginal is None:
         marginal = _unit(forward[0] * backward[0])[None, :]
-    joint = [marginal[:1], *(_unit(a[:, None] * m * b[None, :]) for a, m, b in zip(forward, inner, backward[1:], strict=False))]
+    joint = [
+        marginal[:1],
+        *(_unit(a[:, None] * m * b[None, :]) for a, m, b in zip(forward, inner, backward[1:], strict=False)),
+    ]
     return marginal, [*joint, marginal[-1][:, None]], log_evidence
 
 

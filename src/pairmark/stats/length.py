@@ -87,7 +87,9 @@ def decisions_by_length(data: Comparisons, theta: ArrayLike, words: ArrayLike) -
     )  # fmt: skip
 
 
-def _share(first_ahead: "np.ndarray[tuple[int], np.dtype[np.bool_]]", data: Comparisons, chosen: Floats) -> float | None:
+def _share(
+    first_ahead: "np.ndarray[tuple[int], np.dtype[np.bool_]]", data: Comparisons, chosen: Floats
+) -> float | None:
     if not chosen.any():
         return None
     won = np.where(first_ahead, data.outcome, 1 - data.outcome)[chosen]

@@ -91,7 +91,7 @@ def _without_pull(new: Fit, common: Ints) -> tuple[Floats, Floats]:
     The posterior precision loses 1 / prior variance there; the information vector stays, since the prior's mean is 0.
     All happens in the space of scores that sum to 0.
     """
-    assert new.prior_sd is not None  # noqa: S101 - checked before
+    assert new.prior_sd is not None
     n = len(new.items)
     even = np.full((n, n), 1 / n)
     precision = np.linalg.inv(new.covariance + even) - even
