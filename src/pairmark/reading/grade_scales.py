@@ -46,7 +46,7 @@ def _scale(key: str, path: Path) -> GradeScale:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadRequest(
-            f"{path} is not valid TOML: {_lowered(str(error))}.", remedy=f"A scale is written like {EXAMPLE}."
+            f"{path} is not valid TOML: {_told(error, text)}.", remedy=f"A scale is written like {EXAMPLE}."
         ) from error
     for name in content:
         if name not in KEYS:
@@ -87,5 +87,6 @@ def _fault(path: Path, text: str, key: str, told: str, remedy: str) -> BadReques
     return BadRequest(f"Line {line} of {path} {told}.", remedy=remedy)
 
 
-def _lowered(sentence: str) -> str:
+def _told(error: tomllib.TOMLDecodeError, text: str) -> str:
+    sentence = str(error).replace("at end of document", f"at the end, line {len(text.splitlines()) or 1}")
     return sentence[:1].lower() + sentence[1:]

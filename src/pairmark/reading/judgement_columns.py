@@ -137,24 +137,44 @@ def refuse_self_pairs(batch: Batch, first: Ints, second: Ints, at: int, path: Pa
         _refuse(batch, same, path, told, "Remove the row.")
 
 
-def outcomes(batch: Batch, at: int | None, form: Form, items: Names, ends: tuple[Ints, Ints], path: Path) -> Floats:
-    """1 where the first won, 0 where the second did, .5 for a tie; refuses any other winner."""
-    if at is None:
-        return np.ones(len(batch))
-    column = [cell.strip() for cell in batch.column(at)]
-    missing = math.nan
-    outcome = np.array([form.outcomes.get(cell.casefold(), missing) for cell in column])
-    if form.by_id:
+class Votes:
+    """What the cells of a vote column mean, the same way for a whole file; decided by its first batch.
+
+    Ids and words are never mixed, since a text may be called "a" or "1"; only the words for a tie go with ids.
+    """
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self.ties = {word: value for word, value in form.outcomes.items() if value == 0.5}
+        self.by_id: bool | None = None if form.by_id else False
+
+    def outcomes(self, batch: Batch, at: int | None, items: Names, ends: tuple[Ints, Ints], path: Path) -> Floats:
+        """1 where the first won, 0 where the second did, .5 for a tie; refuses any other winner."""
+        if at is None:
+            return np.ones(len(batch))
+        column = [cell.strip() for cell in batch.column(at)]
+        words = np.array([self.form.outcomes.get(cell.casefold(), math.nan) for cell in column])
+        if self.by_id is False:
+            outcome = words
+        else:
+            outcome = self._chosen(column, items, ends)
+            if self.by_id is None:
+                self.by_id = bool(np.isnan(outcome).sum() <= np.isnan(words).sum())
+            outcome = outcome if self.by_id else words
+        unknown = np.isnan(outcome)
+        if unknown.any():
+            told = f"has the winner {column[int(np.argmax(unknown))][:40]!r}"
+            _refuse(batch, unknown, path, told, f"A winner is {self._allowed()}.")
+        return outcome
+
+    def _chosen(self, column: list[str], items: Names, ends: tuple[Ints, Ints]) -> Floats:
         chosen = np.array([items.known.get(cell, -1) for cell in column])
-        outcome = np.where(np.isnan(outcome) & (chosen == ends[0]), 1.0, outcome)
-        outcome = np.where(np.isnan(outcome) & (chosen == ends[1]), 0.0, outcome)
-    unknown = np.isnan(outcome)
-    if unknown.any():
-        words = ", ".join(form.outcomes)
-        allowed = f"{words} or one of the two ids" if form.by_id else words
-        told = f"has the winner {column[int(np.argmax(unknown))][:40]!r}"
-        _refuse(batch, unknown, path, told, f"A winner is {allowed}.")
-    return outcome
+        ties = np.array([self.ties.get(cell.casefold(), math.nan) for cell in column])
+        return np.where(chosen == ends[0], 1.0, np.where(chosen == ends[1], 0.0, ties))
+
+    def _allowed(self) -> str:
+        words = ", ".join(self.form.outcomes)
+        return f"{words}, or throughout one of the two ids" if self.form.by_id else words
 
 
 def times(batch: Batch, at: int | None) -> tuple[Floats, list[int]]:

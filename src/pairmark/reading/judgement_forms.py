@@ -71,7 +71,7 @@ FORMS = (
     Form(
         "Comproved", ("representations.a", "representation_a", "a"), ("representations.b", "representation_b", "b"),
         ("data.selection", "selection", "selected", "winner"), ("assessor", "judge"), ("time_taken", "duration"),
-        outcomes={"a": 1.0, "b": 0.0}, by_id=True, seats=True,
+        outcomes={"a": 1.0, "b": 0.0, "tie": 0.5}, by_id=True, seats=True,
     ),
     Form(
         "sirt", ("id1", "item1", "individual1", "unit1"), ("id2", "item2", "individual2", "unit2"),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pairmark.errors import BadRequest
 from pairmark.reading import judgement_columns as cells
 from pairmark.reading.files import MEGABYTE
-from pairmark.reading.judgement_columns import Batch, Names, batches
+from pairmark.reading.judgement_columns import Batch, Names, Votes, batches
 from pairmark.reading.judgement_forms import NUMBERS, SIDES, WEIGHT, Form, Unit, expected, position, recognise
 from pairmark.reading.text_stream import Lines, open_lines
 from pairmark.stats.arrays import Floats, Ints
@@ -69,6 +69,7 @@ class _Layout:
     """Where the columns of one file stand."""
 
     form: Form
+    votes: Votes
     first: int
     second: int
     vote: int | None
@@ -125,7 +126,7 @@ def _layout(header: Sequence[str], columns: Columns, where: Sequence[tuple[str, 
     assert second is not None
     conditions = [(at, value.strip()) for name, value in where if (at := place(name, ())) is not None]
     return _Layout(
-        form, first, second, place(columns.vote, form.vote) if form.vote or columns.vote else None,
+        form, Votes(form), first, second, place(columns.vote, form.vote) if form.vote or columns.vote else None,
         place(columns.judge, form.judge), place(columns.time, form.time), place(columns.weight, WEIGHT),
         position(header, found.get("swapped", ())), position(header, found.get("counted", ())), conditions,
     )  # fmt: skip
@@ -169,7 +170,7 @@ def _take(batch: Batch, layout: _Layout, parts: _Parts, path: Path) -> None:
     first = cells.names(batch, layout.first, parts.items, path, ungarded)
     second = cells.names(batch, layout.second, parts.items, path, ungarded)
     cells.refuse_self_pairs(batch, first, second, layout.first, path)
-    outcome = cells.outcomes(batch, layout.vote, layout.form, parts.items, (first, second), path)
+    outcome = layout.votes.outcomes(batch, layout.vote, parts.items, (first, second), path)
     if layout.swapped is not None:  # the form tells the pair as planned; shown was the other order
         swapped = np.array([cell.strip().casefold() in {"true", "1"} for cell in batch.column(layout.swapped)])
         first, second = np.where(swapped, second, first), np.where(swapped, first, second)

@@ -27,10 +27,8 @@ def reliability_dial(value: float | None, target: float | None = None) -> Spec |
     if target is not None:
         layers.append(_arc("goal", max(target - 0.003, 0), min(target + 0.003, 1), RADIUS, RADIUS + 14, REFERENCE))
     told = f", target {decimal(target)}" if target is not None else ""
-    for text, y, size, weight in [(decimal(value), RADIUS + 8, 30, "bold"), (f"of 1{told}", RADIUS + 32, 12, "normal")]:
-        mark = {"type": "text", "color": INK, "fontSize": size, "fontWeight": weight, "align": "center"}
-        place = {"x": {"value": WIDTH / 2}, "y": {"value": y}, "text": {"value": text}}
-        layers.append({"name": "label", "data": {"values": [{}]}, "mark": mark, "encoding": place})
+    layers.append(_written("label", decimal(value), RADIUS + 8, 30))
+    layers.append(_written("unit", f"of 1{told}", RADIUS + 32, 12))
     return {
         "$schema": SCHEMA,
         "description": f"Reliability {decimal(value)} on a dial from 0 to 1{told}.",
@@ -165,6 +163,12 @@ def scores_by_length(essays: Sequence[str], words: Sequence[int], theta: Sequenc
 def span(low: float, high: float) -> str:
     """'12', or '12 to 14' for a bar that holds several numbers."""
     return f"{low:,.0f}" if high - low <= 1 else f"{low:,.0f} to {high - 1:,.0f}"
+
+
+def _written(name: str, text: str, y: float, size: int) -> Spec:
+    mark = {"type": "text", "color": INK, "fontSize": size, "align": "center"}
+    place = {"x": {"value": WIDTH / 2}, "y": {"value": y}, "text": {"value": text}}
+    return {"name": name, "data": {"values": [{}]}, "mark": mark, "encoding": place}
 
 
 def _arc(name: str, low: float, high: float, inner: float, outer: float, colour: str) -> Spec:
