@@ -158,9 +158,10 @@ class Votes:
             outcome = words
         else:
             outcome = self._chosen(column, items, ends)
-            if self.by_id is None:
-                self.by_id = bool(np.isnan(outcome).sum() <= np.isnan(words).sum())
-            outcome = outcome if self.by_id else words
+            no_ids, no_words = int(np.isnan(outcome).sum()), int(np.isnan(words).sum())
+            if self.by_id is None and no_ids + no_words:  # else both fit, as in a file of ties
+                self.by_id = no_ids <= no_words
+            outcome = words if self.by_id is False else outcome
         unknown = np.isnan(outcome)
         if unknown.any():
             told = f"has the winner {column[int(np.argmax(unknown))][:40]!r}"

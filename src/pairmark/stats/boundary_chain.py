@@ -16,7 +16,7 @@ POINTS = 280  # of the grid
 SCALE_STEPS = np.linspace(-1.6, 1.6, 9)  # log of band width over its expected value
 SCALE_SD = 0.7  # of that log: the width is known within a factor of 4
 GAP_SD = 0.5  # SD of the log width of single bands: widths within one scale differ up to a factor of 2.7 either way
-NOISE = ((0.05, 0.30), (0.15, 0.25), (0.3, 0.20), (0.6, 0.15), (1.0, 0.10))  # SD in expected band widths, prior weight
+NOISE = ((0.03, 0.30), (0.1, 0.25), (0.2, 0.20), (0.4, 0.15), (0.8, 0.10))  # SD over that of the scores, prior weight
 MISTAKE = 0.01  # share of anchors whose grade has nothing to do with their quality
 
 
@@ -51,11 +51,11 @@ def posterior(anchors: Anchored, n_grades: int, centre: float, spread: float, re
     boundaries, pairs, logs = [], [], []
     transitions = [_transition(grid, float(width)) for width in steps]
     for noise, share in NOISE:
-        factors = [_factor(anchors, grade, n_grades, grid, noise * expected) for grade in range(n_grades)]
+        factors = [_factor(anchors, grade, n_grades, grid, noise * spread) for grade in range(n_grades)]
         for transition, weight in zip(transitions, weights, strict=True):
             marginal, joint, log_evidence = _pass(factors, transition)
             boundaries.append(marginal)
-            pairs.append((noise * expected, joint))
+            pairs.append((noise * spread, joint))
             logs.append(log_evidence + np.log(weight * share))
     probability = np.exp(np.array(logs) - max(logs))
     probability /= probability.sum()

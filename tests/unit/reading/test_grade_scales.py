@@ -85,7 +85,7 @@ def test_anchors_are_read_with_their_grades_as_numbers(tmp_path: Path) -> None:
     ("content", "told"),
     [
         ("name,mark\na,1\n", "has the columns name, mark, but anchors need essay_id and grade"),
-        ("id,grade\na,B2\nb,B9\n", "Row 3 of .* has the grade 'B9', which CEFR A1–C2 does not have. Its grades are A1"),
+        ("id,grade\na,B2\nb,B9\n", "Row 3 of .* has the grade 'B9', which CEFR A1.C2 does not have. Its grades are A1"),
         ("id,grade\na,B2\n,B1\n", "Row 3 of .* has no essay id"),
         ("id,grade\na,B2\nb,B1\na,B2\n", "Rows 2 and 4 of .* both give a grade to 'a'"),
         ("id,grade\na,B2\nb,B2\n", "has anchors of 1 grade"),
