@@ -12,6 +12,9 @@ import pairmark
 from pairmark.errors import BadRequest
 from pairmark.reading.judgements import Columns
 from pairmark.scoring import Options, score
+from pairmark.stats.bradley_terry import fit
+from pairmark.stats.comparisons import comparisons
+from pairmark.stats.pairing import plan_wave
 from pairmark.stats.simulation import simulate, true_scores
 
 ROOT = Path(__file__).parents[3]
@@ -159,15 +162,20 @@ def test_an_order_effect_needs_seats(tmp_path):
         score(SANGWIN, options=replace(RIGOUR, order_effect=True))
 
 
-def test_adaptive_pairing_is_noticed_and_blind_pairing_is_not(tmp_path):
-    truth = session(tmp_path / "votes.csv")
-    assert not any("adaptive" in warning for warning in score(tmp_path / "votes.csv").warnings)
-    order = sorted(truth, key=truth.__getitem__)
-    close = [(a, b) for step in (1, 2, 3) for a, b in zip(order, order[step:], strict=False)] * 3
-    outcome = simulate([truth[essay] for essay in order], [(order.index(a), order.index(b)) for a, b in close], 1)
-    rows = [f"{a},{b}" if won else f"{b},{a}" for (a, b), won in zip(close, outcome, strict=True)]
-    (tmp_path / "close.csv").write_text("won,lost\n" + "\n".join(rows) + "\n")
-    assert any("adaptive" in warning for warning in score(tmp_path / "close.csv").warnings)
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_adaptive_pairing_is_noticed_and_blind_pairing_is_not(tmp_path, adaptive):
+    truth, items = true_scores(60, 1.5, 1), [f"e{number:02}" for number in range(60)]
+    pairs, outcomes, theta = np.zeros((0, 2), dtype=np.int64), np.zeros(0), None
+    for wave in range(10):
+        new = plan_wave(60, pairs[:, 0], pairs[:, 1], size=60, theta=theta, seed=1, wave=wave)
+        pairs, outcomes = np.concatenate([pairs, new]), np.concatenate([outcomes, simulate(truth, new, wave)])
+        if adaptive:
+            theta = fit(comparisons((pairs[:, 0], pairs[:, 1], outcomes), items=items)).theta
+    won = np.where(outcomes[:, None] == 1, pairs, pairs[:, ::-1])
+    rows = ["won,lost", *(f"{items[i]},{items[j]}" for i, j in won)]
+    (tmp_path / "votes.csv").write_text("\n".join(rows) + "\n")
+    warnings = score(tmp_path / "votes.csv").warnings
+    assert any("pairing was probably adaptive" in warning for warning in warnings) == adaptive
 
 
 @pytest.mark.parametrize(

@@ -132,13 +132,13 @@ def test_intervals_cover_and_probabilities_come_true_at_full_size():
 
 
 def test_intervals_cover_and_probabilities_come_true():
-    check(range(30), slack=0.015)
+    check(range(30), slack=0.03)
 
 
 def check(seeds, *, slack):
-    """Coverage 93 to 97 %, calibration error at most .03; `slack` for the chance of fewer sessions."""
+    """Coverage 93 to 97 %, calibration error at most .03; `slack` for fewer sessions, whose boundaries go together."""
     tally = tallied(seeds)
-    assert 0.93 - slack <= np.mean(tally.covered) <= 0.97 + slack
-    assert reliability_diagram(tally.stated, tally.right).expected_calibration_error <= 0.03 + slack
+    assert 0.93 - slack <= np.mean(tally.covered) <= min(0.97 + slack, 0.995)
+    assert reliability_diagram(tally.stated, tally.right).expected_calibration_error <= 0.03 + slack / 2
     assert reliability_diagram(tally.each_stated, tally.each_right).expected_calibration_error <= 0.03
     assert np.mean(tally.false_alarms) <= 0.05
