@@ -21,7 +21,7 @@ def test_the_page_and_the_heading_that_derive_a_number_exist(key: str) -> None:
 
 def test_the_page_on_anchors_tells_the_assumptions_that_are_made() -> None:
     text = (EXPLANATION / "anchors.md").read_text(encoding="utf-8")
-    assert boundary_chain.MISTAKE == pytest.approx(1 / 100)
+    assert pytest.approx(1 / 100) == boundary_chain.MISTAKE
     assert "one in a hundred anchors" in text
     assert round(float(boundary_chain.np.exp(2 * boundary_chain.GAP_SD)), 1) == 2.7
     assert "a factor of about 2.7" in text
