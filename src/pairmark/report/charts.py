@@ -71,7 +71,7 @@ def caterpillar(result: Ranking, bands: Sequence[Band] = ()) -> Spec | None:
         data=[_essay(position, essay) for position, essay in enumerate(essays, start=1)],
         height=len(essays) * ROW if named else min(TALLEST, max(LOWEST, len(essays) * 3)),
         layer=[*_band_layers(bands, essays), *_caterpillar_layers(named, len(essays))],
-        encoding={"y": _by_name() if named else _by_position(len(essays))},
+        encoding={"y": by_name("essay") if named else _by_position(len(essays))},
     )
 
 
@@ -137,22 +137,11 @@ def _essay(position: int, essay: Scored) -> Spec:
 
 def _band_layers(bands: Sequence[Band], essays: Sequence[Scored]) -> list[Spec]:
     """Every other band shaded, all with their grade on top, as far as the intervals reach."""
-    low, high = min(essay.ci_low for essay in essays), max(essay.ci_high for essay in essays)
-    within = [(band, max(band.low, low), min(band.high, high)) for band in bands]
-    values = [
-        {
-            "grade": visible(band.grade),
-            "low": left,
-            "high": right,
-            "middle": (left + right) / 2,
-            "shaded": number % 2 == 0,
-        }
-        for number, (band, left, right) in enumerate(within)
-        if right > left
-    ]
+    values = _band_values(bands, essays)
     if not values:
         return []
     x = {"type": "quantitative", "scale": {"zero": False, "nice": True}}
+    text = {"type": "text", "color": INK, "fontSize": 12, "fontWeight": "bold", "baseline": "bottom", "dy": -3}
     return [
         {
             "name": "band",
@@ -163,20 +152,29 @@ def _band_layers(bands: Sequence[Band], essays: Sequence[Scored]) -> list[Spec]:
         {
             "name": "label",
             "data": {"values": values},
-            "mark": {
-                "type": "text",
-                "color": INK,
-                "fontSize": 12,
-                "fontWeight": "bold",
-                "baseline": "bottom",
-                "dy": -3,
-            },
+            "mark": text,
             "encoding": {
                 "x": {**x, "field": "middle"},
                 "y": {"value": 0},
                 "text": {"field": "grade", "type": "nominal"},
             },
         },
+    ]
+
+
+def _band_values(bands: Sequence[Band], essays: Sequence[Scored]) -> list[Spec]:
+    low, high = min(essay.ci_low for essay in essays), max(essay.ci_high for essay in essays)
+    within = [(band, max(band.low, low), min(band.high, high)) for band in bands]
+    return [
+        {
+            "grade": visible(band.grade),
+            "low": left,
+            "high": right,
+            "middle": (left + right) / 2,
+            "shaded": number % 2 == 0,
+        }
+        for number, (band, left, right) in enumerate(within)
+        if right > left
     ]
 
 
@@ -212,9 +210,10 @@ def _caterpillar_layers(named: bool, essays: int) -> list[Spec]:
     ]
 
 
-def _by_name() -> Spec:
+def by_name(field: str) -> Spec:
+    """One row with its name for each value of a field, in the order of the data."""
     axis = {"title": None, "grid": True, "ticks": False, "domain": False, "labelLimit": 170, "labelPadding": 8}
-    return {"field": "essay", "type": "nominal", "sort": None, "axis": axis}
+    return {"field": field, "type": "nominal", "sort": None, "axis": axis}
 
 
 def _by_position(essays: int) -> Spec:

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from pairmark.report.charts import INK, INTERVAL, POINT, REFERENCE, SCHEMA, WARN, Spec, chart, look
+from pairmark.report.charts import INK, INTERVAL, POINT, REFERENCE, SCHEMA, WARN, Spec, by_name, chart, look
 from pairmark.report.figures import count, decimal, visible
 from pairmark.report.tables import finite
 from pairmark.report.words import GOOD, USABLE
@@ -100,14 +100,10 @@ def judge_misfit(
         for judge, value, a, b, out in rows
     ]
     x = {"type": "quantitative", "scale": {"zero": False, "nice": True}}
-    y: Spec = {"field": "judge", "type": "nominal", "sort": None}
-    y["axis"] = {"title": None, "grid": True, "ticks": False, "domain": False, "labelLimit": 170, "labelPadding": 8}
     title = ["Infit, 1 = as the model expects", "further right = more surprising decisions"]
     outside = sum(map(bool, flagged))
     tooltip = [{"field": "judge", "type": "nominal", "title": "Judge"}]
     tooltip += [{"field": name, "title": name.capitalize(), "format": ".2f"} for name in ("infit", "low", "high")]
-    colour = {"condition": {"test": "datum.flagged", "value": WARN}, "value": POINT}
-    shape = {"condition": {"test": "datum.flagged", "value": "diamond"}, "value": "circle"}
     return chart(
         f"Infit of {count(len(judges), 'judge')}; {outside} outside the band that chance leaves.",
         data=values,
@@ -124,14 +120,20 @@ def judge_misfit(
                 "mark": {"type": "rule", "color": INTERVAL, "strokeWidth": 6, "opacity": 0.45, "aria": False},
                 "encoding": {"x": {**x, "field": "low", "title": title}, "x2": {"field": "high"}},
             },
-            {
-                "name": "misfit",
-                "mark": {"type": "point", "filled": True, "opacity": 1, "size": 70},
-                "encoding": {"x": {**x, "field": "infit"}, "color": colour, "shape": shape, "tooltip": tooltip},
-            },
+            _infit("point", "!datum.flagged", {"color": POINT, "shape": "circle"}, x, tooltip),
+            _infit("outlier", "datum.flagged", {"color": WARN, "shape": "diamond"}, x, tooltip),
         ],
-        encoding={"y": y},
+        encoding={"y": by_name("judge")},
     )
+
+
+def _infit(name: str, test: str, look: Spec, x: Spec, tooltip: list[Spec]) -> Spec:
+    return {
+        "name": name,
+        "transform": [{"filter": test}],
+        "mark": {"type": "point", "filled": True, "opacity": 1, "size": 70, **look},
+        "encoding": {"x": {**x, "field": "infit"}, "tooltip": tooltip},
+    }
 
 
 def scores_by_length(essays: Sequence[str], words: Sequence[int], theta: Sequence[float]) -> Spec | None:

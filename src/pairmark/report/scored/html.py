@@ -22,4 +22,4 @@ def render_html(result: ScoreResult) -> str:
         ),
     }
     bars = [(quality_charts.span(low, high), number) for low, high, number in quality_charts.degrees(counts)]
-    return render_page("score.html.j2", specs, result=result, words=words, bars=bars, why=words.DERIVATIONS)
+    return render_page("score.html.j2", specs, result=result, words=words, bars=bars, why=words.derivations(result))

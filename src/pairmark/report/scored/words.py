@@ -96,6 +96,17 @@ DERIVATIONS: dict[str, Derivation] = {
 }
 
 
+def derivations(result: ScoreResult) -> dict[str, Derivation]:
+    """The derivations of what stands in this result, in a fixed order."""
+    absent = {
+        *(() if result.grades else ("boundary", "grade", "review", "displacement")),
+        *(() if result.judges else ("judges",)),
+        *(() if result.length else ("length",)),
+        *(() if result.link else ("link",)),
+    }
+    return {key: derivation for key, derivation in DERIVATIONS.items() if key not in absent}
+
+
 def headline(result: ScoreResult) -> str:
     """What was scored, from how many judgements, by how many judges."""
     essays, judgements = count(len(result.essays), "essay"), count(result.comparisons, "judgement")
