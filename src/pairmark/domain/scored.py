@@ -6,6 +6,8 @@ Rendering never computes: every number shown anywhere stands here.
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pairmark.domain.length import LengthDependence
+
 
 @dataclass(frozen=True)
 class ScoredEssay:
@@ -89,22 +91,6 @@ class Grades:
     distribution: list[GradeShare]
     review: int
     expected_accuracy: float | None
-
-
-@dataclass(frozen=True)
-class LengthDependence:
-    """How far scores go with length; correlations are of ranks, None where they cannot be computed."""
-
-    essays: int
-    rank_correlation: float
-    low: float
-    high: float
-    partial_correlation: float | None
-    longer_won: float | None
-    decisions: int
-    matched_accuracy: float | None
-    matched_pairs: int
-    overall_accuracy: float | None
 
 
 @dataclass(frozen=True)

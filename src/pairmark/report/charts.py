@@ -42,6 +42,17 @@ class Scored(Protocol):
     def comparisons(self) -> float: ...  # noqa: D102
 
 
+class Counted(Protocol):
+    """An essay whose words may be known."""
+
+    @property
+    def essay_id(self) -> str: ...  # noqa: D102
+    @property
+    def theta(self) -> float: ...  # noqa: D102
+    @property
+    def words(self) -> int | None: ...  # noqa: D102
+
+
 class Ranking(Protocol):
     """A result with scored essays."""
 
@@ -103,6 +114,33 @@ def change_by_wave(result: AssessmentResult) -> Spec | None:
         data=_waves(waves),
         height=220,
         layer=_line({**y, "scale": {"zero": True, "nice": True}}, waves),
+        encoding={},
+    )
+
+
+def scores_by_length(essays: Sequence[Counted]) -> Spec | None:
+    """Score of each essay against its words; None for fewer than two essays."""
+    if len(essays) < 2:
+        return None
+    values = [
+        {"essay": visible(essay.essay_id), "words": essay.words, "score": essay.theta}
+        for essay in essays
+        if essay.words is not None
+    ]
+    x = {"field": "words", "type": "quantitative", "title": "Words", "scale": {"zero": False, "nice": True}}
+    y = {"field": "score", "type": "quantitative", "title": "Score in logits", "scale": {"zero": False, "nice": True}}
+    tooltip = [{"field": "essay", "type": "nominal"}, {"field": "words"}, {"field": "score", "format": ".2f"}]
+    return chart(
+        f"Score against number of words for {count(len(essays), 'essay')}.",
+        data=values,
+        height=260,
+        layer=[
+            {
+                "name": "point",
+                "mark": {"type": "point", "filled": True, "opacity": 0.8, "color": POINT, "size": 40},
+                "encoding": {"x": x, "y": y, "tooltip": tooltip},
+            }
+        ],
         encoding={},
     )
 

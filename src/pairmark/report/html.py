@@ -27,6 +27,7 @@ def render_html(result: AssessmentResult) -> str:
         "caterpillar": charts.caterpillar(result),
         "reliability": charts.reliability_by_wave(result),
         "change": charts.change_by_wave(result),
+        "length": charts.scores_by_length(result.essays) if result.length else None,
     }
     return render_page(
         "report.html.j2", specs, result=result, essays=sorted(result.essays, key=lambda essay: essay.rank), words=words

@@ -102,8 +102,6 @@ def judge_misfit(
     x = {"type": "quantitative", "scale": {"zero": False, "nice": True}}
     title = ["Infit, 1 = as the model expects", "further right = more surprising decisions"]
     outside = sum(map(bool, flagged))
-    tooltip = [{"field": "judge", "type": "nominal", "title": "Judge"}]
-    tooltip += [{"field": name, "title": name.capitalize(), "format": ".2f"} for name in ("infit", "low", "high")]
     return chart(
         f"Infit of {count(len(judges), 'judge')}; {outside} outside the band that chance leaves.",
         data=values,
@@ -120,46 +118,22 @@ def judge_misfit(
                 "mark": {"type": "rule", "color": INTERVAL, "strokeWidth": 6, "opacity": 0.45, "aria": False},
                 "encoding": {"x": {**x, "field": "low", "title": title}, "x2": {"field": "high"}},
             },
-            _infit("point", "!datum.flagged", {"color": POINT, "shape": "circle"}, x, tooltip),
-            _infit("outlier", "datum.flagged", {"color": WARN, "shape": "diamond"}, x, tooltip),
+            _infit("point", "!datum.flagged", {"color": POINT, "shape": "circle"}, x),
+            _infit("outlier", "datum.flagged", {"color": WARN, "shape": "diamond"}, x),
         ],
         encoding={"y": by_name("judge")},
     )
 
 
-def _infit(name: str, test: str, look: Spec, x: Spec, tooltip: list[Spec]) -> Spec:
+def _infit(name: str, test: str, look: Spec, x: Spec) -> Spec:
+    tooltip: list[Spec] = [{"field": "judge", "type": "nominal", "title": "Judge"}]
+    tooltip += [{"field": field, "title": field.capitalize(), "format": ".2f"} for field in ("infit", "low", "high")]
     return {
         "name": name,
         "transform": [{"filter": test}],
         "mark": {"type": "point", "filled": True, "opacity": 1, "size": 70, **look},
         "encoding": {"x": {**x, "field": "infit"}, "tooltip": tooltip},
     }
-
-
-def scores_by_length(essays: Sequence[str], words: Sequence[int], theta: Sequence[float]) -> Spec | None:
-    """Score of each essay against its words; None for fewer than two essays."""
-    if len(essays) < 2:
-        return None
-    values = [
-        {"essay": visible(essay), "words": number, "score": score}
-        for essay, number, score in zip(essays, words, theta, strict=True)
-    ]
-    x = {"field": "words", "type": "quantitative", "title": "Words", "scale": {"zero": False, "nice": True}}
-    y = {"field": "score", "type": "quantitative", "title": "Score in logits", "scale": {"zero": False, "nice": True}}
-    tooltip = [{"field": "essay", "type": "nominal"}, {"field": "words"}, {"field": "score", "format": ".2f"}]
-    return chart(
-        f"Score against number of words for {count(len(essays), 'essay')}.",
-        data=values,
-        height=260,
-        layer=[
-            {
-                "name": "point",
-                "mark": {"type": "point", "filled": True, "opacity": 0.8, "color": POINT, "size": 40},
-                "encoding": {"x": x, "y": y, "tooltip": tooltip},
-            }
-        ],
-        encoding={},
-    )
 
 
 def span(low: float, high: float) -> str:

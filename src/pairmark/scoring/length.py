@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pairmark.domain.scored import LengthDependence
+from pairmark.domain.length import LengthDependence
 from pairmark.judges.words import count_words
 from pairmark.reading.texts import read_texts
 from pairmark.stats.arrays import Floats

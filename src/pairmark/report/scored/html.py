@@ -11,15 +11,12 @@ def render_html(result: ScoreResult) -> str:
     grades = result.grades
     bands = grade_charts.bands(grades.grades, grades.boundaries) if grades else []
     counts = [essay.comparisons for essay in result.essays]
-    texts = [essay for essay in result.essays if essay.words is not None] if result.length else []
     specs = {
         "dial": quality_charts.reliability_dial(result.reliability["value"], result.reliability["target"]),
         "caterpillar": charts.caterpillar(result, bands),
         "degrees": quality_charts.degree_histogram(counts),
         "distribution": grade_charts.grade_distribution(grades) if grades else None,
-        "length": quality_charts.scores_by_length(
-            [essay.essay_id for essay in texts], [essay.words or 0 for essay in texts], [essay.theta for essay in texts]
-        ),
+        "length": charts.scores_by_length(result.essays) if result.length else None,
     }
     bars = [(quality_charts.span(low, high), number) for low, high, number in quality_charts.degrees(counts)]
     return render_page("score.html.j2", specs, result=result, words=words, bars=bars, why=words.derivations(result))

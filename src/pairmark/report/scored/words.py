@@ -5,13 +5,11 @@ Every number comes from the result; the only judgement made here is which senten
 
 from dataclasses import dataclass
 
-from pairmark.domain.scored import Grades, LengthDependence, Link, ScoreResult
+from pairmark.domain.scored import Grades, Link, ScoreResult
 from pairmark.report.figures import apart, count, decimal, visible
-from pairmark.report.words import BASELINE_LABEL, GOOD, USABLE, Fitness
+from pairmark.report.words import BASELINE_LABEL, GOOD, USABLE, Fitness, length_sentences
 
-__all__ = ["BASELINE_LABEL", "DERIVATIONS", "Derivation"]
-
-SOME, MUCH = 0.5, 0.8  # of a rank correlation with length
+__all__ = ["BASELINE_LABEL", "DERIVATIONS", "Derivation", "length_sentences"]
 
 
 @dataclass(frozen=True)
@@ -177,31 +175,6 @@ def grades_sentence(grades: Grades) -> str:
         f"{count(essays, 'essay')} graded on {visible(grades.scale)} from {count(len(grades.anchors), 'anchor')}{sure}. "
         f"{grades.review:,} of them lie so close to a boundary that they should be looked at again."
     )
-
-
-def length_sentences(length: LengthDependence) -> list[str]:
-    """What the dependence on length says."""
-    size = abs(length.rank_correlation)
-    strength = "hardly" if size < 0.2 else "a little" if size < SOME else "clearly" if size < MUCH else "very strongly"
-    turn = "" if length.rank_correlation >= 0 else ", shorter ones being scored higher"
-    told = [
-        f"Scores go {strength} with length{turn}: rank correlation {decimal(length.rank_correlation)} (95 % interval "
-        f"{decimal(length.low)} to {decimal(length.high)}, {count(length.essays, 'essay')})."
-    ]
-    if length.longer_won is not None:
-        told.append(f"The longer text won {100 * length.longer_won:.0f} % of {count(length.decisions, 'decision')}.")
-    if length.matched_accuracy is not None and length.overall_accuracy is not None:
-        told.append(
-            f"Between texts of nearly equal length the one with the higher score won {100 * length.matched_accuracy:.0f} % "
-            f"of {count(length.matched_pairs, 'decision')}, against {100 * length.overall_accuracy:.0f} % of all: what is "
-            "left there is not length."
-        )
-    if length.partial_correlation is not None:
-        told.append(
-            f"With length held constant, the scores agree with those that came with the texts by "
-            f"{decimal(length.partial_correlation)} (1 is the same order)."
-        )
-    return told
 
 
 def link_sentence(link: Link) -> str:
