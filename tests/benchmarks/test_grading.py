@@ -39,7 +39,7 @@ def test_intervals_and_probabilities_against_truth(record):
     against = f"{SESSIONS} simulated sessions, {len(tally.covered):,} boundaries, {len(tally.right):,} essays"
     record(
         "grade boundaries covered by their 95 % interval",
-        100 * np.mean(tally.covered),
+        float(100 * np.mean(tally.covered)),
         "%",
         between=(93, 97),
         against=against,
@@ -54,11 +54,17 @@ def test_intervals_and_probabilities_against_truth(record):
     )
     diagram = reliability_diagram(tally.each_stated, tally.each_right)
     record("calibration error of all grades", diagram.expected_calibration_error, "", at_most=0.03, against=against)
-    for stated, observed, count in zip(diagram.stated, diagram.observed, diagram.count, strict=True):
+    for stated, observed, count in zip(
+        *map(np.ndarray.tolist, (diagram.stated, diagram.observed, diagram.count)), strict=True
+    ):
         what = f"grades stated with probability {stated:.2f} that came true"
         record(what, 100 * observed, "%", peer=100 * stated, against=f"the statement; {count:,} statements")
     record(
-        "sessions of good anchors with one flagged", 100 * np.mean(tally.false_alarms), "%", at_most=1, against=against
+        "sessions of good anchors with one flagged",
+        float(100 * np.mean(tally.false_alarms)),
+        "%",
+        at_most=1,
+        against=against,
     )
 
 

@@ -5,9 +5,12 @@ Which column means what is decided in `judgements`.
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from pairmark.reading.collection import MAX_ID
 from pairmark.reading.judgement_forms import Form
 from pairmark.stats.arrays import Flags, Floats, Ints
 
-ROWS = 65_536  # rows held as text at once
+ROWS = 2_048  # rows held as text at once; few enough to stay in the processor's cache
 SEPARATORS = ",;\t"
 FORMULA_START = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 - as the report guards them
 
@@ -41,7 +44,7 @@ class Names(dict[str, int]):
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows of a table and their numbers, the header being row 1."""
+    """Some rows of a table and their numbers, as a spreadsheet numbers them."""
 
     numbers: Sequence[int]
     rows: list[list[str]]
@@ -49,9 +52,13 @@ class Batch:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def column(self, at: int) -> list[str]:
+    @cached_property
+    def _columns(self) -> list[tuple[str, ...]]:
+        return list(zip(*self.rows, strict=True))
+
+    def column(self, at: int) -> tuple[str, ...]:
         """The cells of one column."""
-        return [row[at] for row in self.rows]
+        return self._columns[at] if self.rows else ()
 
     def only(self, keep: Sequence[bool]) -> "Batch":
         """The rows to keep."""
@@ -71,17 +78,26 @@ class Batch:
 
 def batches(lines: Iterable[str], path: Path) -> tuple[list[str], Iterator[Batch]]:
     """The header, and the rows after it in batches without blank ones; raises `BadRequest` for ragged and broken rows."""
-    stream = iter(lines)
-    top = next((line for line in stream if line.strip(" \t\r\n,;")), "")
+    stream, number, top = iter(lines), 0, ""
+    for line in stream:
+        number += 1
+        if _names_columns(line):
+            top = line
+            break
     if not top:
         raise BadRequest(f"{path} is empty.", remedy="The first row must name the columns.")
     separator = max(SEPARATORS, key=top.count)
     header = [name.strip() for name in next(csv.reader([top], delimiter=separator))]
-    return header, _batches(csv.reader(stream, delimiter=separator, strict=True), len(header), path)
+    reader = csv.reader(stream, delimiter=separator, strict=True)
+    return header, _batches(reader, number + 1, len(header), path)
 
 
-def _batches(reader: Iterator[list[str]], width: int, path: Path) -> Iterator[Batch]:
-    number = 2
+def _names_columns(line: str) -> bool:
+    """Whether a line is neither blank nor the note on the separator that some spreadsheets put first."""
+    return bool(line.strip(" \t\r\n,;")) and not re.fullmatch(r"sep=.?\s*", line, flags=re.IGNORECASE)
+
+
+def _batches(reader: Iterator[list[str]], number: int, width: int, path: Path) -> Iterator[Batch]:
     while True:
         rows: list[list[str]] = []
         try:
@@ -94,32 +110,39 @@ def _batches(reader: Iterator[list[str]], width: int, path: Path) -> Iterator[Ba
             return
         batch = Batch(range(number, number + len(rows)), rows)
         number += len(rows)
-        if any(map(_blank, rows)):
-            batch = batch.only([not _blank(row) for row in rows])
-        for index, row in enumerate(batch.rows):
-            if len(row) != width:
-                raise BadRequest(
-                    f"Row {batch.place_of(index)} of {path} has {len(row)} cells, but the header has {width}.",
-                    remedy="Put quotes around cells that contain the separator.",
-                )
+        if set(map(len, rows)) != {width} or not all(map(itemgetter(0), rows)):
+            batch = _even(batch, width, path)
         yield batch
 
 
+def _even(batch: Batch, width: int, path: Path) -> Batch:
+    """The rows that are not blank, all of one length."""
+    batch = batch.only([not _blank(row) for row in batch.rows])
+    for index, row in enumerate(batch.rows):
+        if len(row) != width:
+            raise BadRequest(
+                f"Row {batch.place_of(index)} of {path} has {len(row)} cells, but the header has {width}.",
+                remedy="Put quotes around cells that contain the separator.",
+            )
+    return batch
+
+
 def _blank(row: list[str]) -> bool:
-    return not row or not (row[0] or any(row)) or not "".join(row).strip()
+    return not "".join(row).strip()
 
 
 def names(batch: Batch, at: int, known: Names, path: Path, guarded: bool = False) -> Ints:
     """The number of the text in each row; refuses rows without one."""
-    column = batch.column(at)
+    column: Sequence[str] = batch.column(at)
     if guarded:
         column = [cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA_START and cell[1:] else cell for cell in column]
+    before = len(known.known)
     found = np.fromiter(map(known.__getitem__, column), np.int64, len(column))
     _refuse(batch, found < 0, path, "lacks the id of a text", "Fill in both texts of every judgement.")
-    too_long = np.fromiter((len(cell) > MAX_ID for cell in column), bool, len(column))
-    _refuse(
-        batch, too_long, path, f"has an id of more than {MAX_ID} characters", "Use the ids of the texts, not the texts."
-    )
+    if any(len(name) > MAX_ID for name in islice(known.known, before, None)):
+        too_long = np.array([len(cell.strip()) > MAX_ID for cell in column])
+        told = f"has an id of more than {MAX_ID} characters"
+        _refuse(batch, too_long, path, told, "Use the ids of the texts, not the texts.")
     return found
 
 

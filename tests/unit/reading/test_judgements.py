@@ -202,6 +202,12 @@ def test_a_named_column_that_is_not_there_is_told(table: Build) -> None:
         read_judgements(table("won,lost,session\na,b,1\n"), where=[("session", "2")])
 
 
+def test_a_note_on_the_separator_and_blank_lines_before_the_header_are_passed_over(table: Build) -> None:
+    assert rows(read_judgements(table("sep=;\r\n\r\nwon;lost\r\na;b\r\n"))) == [("a", "b", 1.0)]
+    with pytest.raises(BadRequest, match="Row 4 of"):
+        read_judgements(table("sep=;\n\nwon;lost\na;a\n"))
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="does not exist"):
         read_judgements(tmp_path / "nothing.csv")

@@ -13,6 +13,8 @@ from pairmark.report.terminal import LEVEL_STYLES, facts
 
 ALL_ROWS, TOP, BOTTOM = 14, 8, 4
 MOST_WARNINGS = 6
+INTERVAL_FROM = 72
+"""Columns of the terminal from which the table shows intervals."""
 
 
 def print_summary(result: ScoreResult, console: Console) -> None:
@@ -23,7 +25,7 @@ def print_summary(result: ScoreResult, console: Console) -> None:
     if result.baseline:
         console.print(Text(words.BASELINE_LABEL, style="dim"))
     console.print()
-    console.print(_ranking(result))
+    console.print(_ranking(result, interval=console.width >= INTERVAL_FROM))
     if len(result.essays) > ALL_ROWS:
         console.print(Text(f"The first {TOP} and the last {BOTTOM} of {len(result.essays):,}.", style="dim"))
     console.print()
@@ -34,13 +36,14 @@ def print_summary(result: ScoreResult, console: Console) -> None:
         console.print(Text(f"and {len(result.warnings) - MOST_WARNINGS} more notes in the report", style="yellow"))
 
 
-def _ranking(result: ScoreResult) -> Table:
+def _ranking(result: ScoreResult, *, interval: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     columns = ["Rank", "Essay", "Score", "95 % interval", *(["Grade", "Sure", ""] if result.grades else [])]
-    for column in columns:
+    kept = [place for place, column in enumerate(columns) if interval or column != "95 % interval"]
+    for column in (columns[place] for place in kept):
         table.add_column(column, justify="left" if column in {"Essay", "Grade", ""} else "right", overflow="fold")
     for row in _rows(result.essays):
-        table.add_row(*map(Text, row[: len(columns)]))
+        table.add_row(*(Text(row[place]) for place in kept))
     return table
 
 

@@ -132,3 +132,11 @@ def test_the_terminal_holds_one_screen():
     assert "essay 200" in shown
     assert "essay 100" not in shown
     assert "and 14 more notes in the report" in shown
+
+
+def test_a_narrow_terminal_goes_without_intervals_and_breaks_no_row():
+    wide, narrow = terminal(samples.graded(), 100), terminal(samples.graded(), 60)
+    heads = [next(line for line in shown.splitlines() if line.startswith("Rank")) for shown in (wide, narrow)]
+    assert ["interval" in head for head in heads] == [True, False]
+    assert [line.split()[:4] for line in narrow.splitlines() if "essay 1 " in line] == [["1", "essay", "1", "2.00"]]
+    assert max(map(len, narrow.splitlines())) <= 60
