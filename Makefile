@@ -35,9 +35,10 @@ check: ## Style, types, layers, generated pages, rules of the tree
 	$(BIN)/python scripts/check_tree.py
 	$(BIN)/python scripts/generate_reference.py --check
 
-soak: ## The long tests at full size
+soak: ## Every test at full size; writes tests/soak.json
 	@$(SET_UP) dev
-	PAIRMARK_SOAK=1 $(BIN)/python -m pytest -m soak
+	PAIRMARK_SOAK=1 $(BIN)/python -m pytest $(PYTEST_ARGS) -m "not benchmark"
+	$(BIN)/python scripts/generate_reference.py
 
 bench: ## Measure, beside peers and limits; writes tests/benchmarks/results.json
 	@$(SET_UP) bench
@@ -57,8 +58,8 @@ lock: ## Resolve requirements/*.txt again (UPGRADE=1 for newer versions)
 	@$(SET_UP) run
 	$(LOCK) requirements/uv.in --output-file requirements/uv.txt
 	$(LOCK) pyproject.toml --group build --output-file requirements/run.txt
-	$(LOCK) pyproject.toml --group dev --output-file requirements/dev.txt
-	$(LOCK) pyproject.toml --group bench --output-file requirements/bench.txt
+	$(LOCK) pyproject.toml --extra audit --group dev --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --extra audit --group bench --output-file requirements/bench.txt
 
 clean: ## Remove what runs have left (results, caches, the demo's database)
 	rm -rf out build dist .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

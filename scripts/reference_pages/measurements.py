@@ -17,12 +17,16 @@ def render(results: Path) -> str:
     if not results.exists():
         return INTRODUCTION + "\nNo run is recorded yet.\n"
     run = json.loads(results.read_text(encoding="utf-8"))
-    machine = "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in _flat(run["machine"]))
     rows = "\n".join(_row(row) for row in run["numbers"])
     return (
-        f"{INTRODUCTION}\nRun of {run['date']}, commit `{run['commit']}`:\n\n{machine}\n\n"
+        f"{INTRODUCTION}\nRun of {run['date']}, commit `{run['commit']}`:\n\n{machine_lines(run)}\n\n"
         f"| what | measured | target | limit or peer | ratio | what that is |\n| --- | --- | --- | --- | --- | --- |\n{rows}\n"
     )
+
+
+def machine_lines(run: dict[str, Any]) -> str:
+    """The machine of a run, a line for each fact."""
+    return "\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in _flat(run["machine"]))
 
 
 def _flat(machine: dict[str, Any]) -> list[tuple[str, str]]:

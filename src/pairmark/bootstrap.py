@@ -150,6 +150,7 @@ class System:
             Loop(name, self._healing(step), self.bell, rings=_RINGS.get(name, ("relay", "continuation", "asker")))
             for name, step in self.steps().items()
         ]
+        self.asker.go_on()
         for loop in loops:
             loop.start()
         try:

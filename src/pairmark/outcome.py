@@ -14,6 +14,7 @@ from pairmark.domain.length import LengthDependence
 from pairmark.domain.result import Agreement, AssessmentResult, EssayScore, JudgeSummary, WaveProgress
 from pairmark.domain.statuses import Status
 from pairmark.errors import BadRequest
+from pairmark.events.catalogue import ComparisonResult
 from pairmark.messaging import held, outbox
 from pairmark.services.assessment.batches import Batch
 from pairmark.services.assessment.queries import StoredResult
@@ -62,6 +63,8 @@ def in_the_way(system: System, job_id: str, entity_id: str) -> str | None:
             if next_attempt is not None:
                 return f"{what}; attempt {attempts + 1} follows at {next_attempt:%H:%M:%S} UTC."
             return f"{what} in {attempts} attempts and set it aside; `pairmark retry {job_id[:8]}` tries it again."
+        for topic, cause in held.unusable(system.database, schema, [job_id, entity_id], ComparisonResult.topic):
+            return f"{schema} cannot read {topic} of this batch ({cause}); it is kept in the quarantine."
     return None
 
 

@@ -94,6 +94,7 @@ class _Watch:
             done = batch is not None and batch.status.is_terminal and settled(self._system, batch)
             stuck = self._look_for_stuck(batch)
             busy = next((loop.trouble for loop in loops if loop.trouble and self._concerns_us(loop)), None)
+            busy = busy or self._system.asker.trouble(str(self._ticket.job_id))
         except Busy as error:
             self._system.heal()
             busy = error

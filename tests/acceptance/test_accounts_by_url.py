@@ -8,7 +8,9 @@ from urllib.parse import quote, urlencode
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from pairmark.bootstrap import System
 from support.command import Pairmark, essays, write_texts
+from support.system import submit
 
 JUDGE = ("--judge", "simulated:seed=1")
 
@@ -60,3 +62,11 @@ def test_looking_opens_no_account(platform: Pairmark, words: tuple[str, ...]):
 def test_first_batch_where_nobody_keeps_accounts_runs_without_limit(platform: Pairmark, texts: Path):
     assert platform.json("assess", texts, *JUDGE)["status"].startswith("COMPLETE_")
     assert owners(platform) == [("default", "this machine", True)]
+
+
+def test_a_request_that_nobody_has_taken_in_yet_is_known_and_can_be_cancelled(platform: Pairmark, system: System):
+    """Its process died right after the commit: the batch is on its way, not unknown."""
+    listed, cancelled = submit(system, 4, seed=1), submit(system, 4, seed=2)
+    assert [one["batch_id"] for one in platform.json("status")] == [str(cancelled.job_id), str(listed.job_id)]
+    third = submit(system, 4, seed=3)
+    assert platform.json("cancel", str(third.job_id))["status"] == "CANCELLED"

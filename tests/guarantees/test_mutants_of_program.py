@@ -180,8 +180,8 @@ CODE_MUTANTS: dict[str, tuple[object, str, object, Scenario]] = {
     ),
     "no row lock before counting": (
         callbacks,
-        "FIND",
-        callbacks.FIND.replace("FOR NO KEY UPDATE", ""),
+        "COUNT",
+        callbacks.COUNT.replace("FOR NO KEY UPDATE", ""),
         an_answer_comes_as_scoring_begins,
     ),
     "a wave without the version it was planned for": (

@@ -6,10 +6,12 @@ Everything stands on the real tables and the real parts; nothing here is asserte
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4, uuid5
 
+from pairmark.errors import Busy
 from pairmark.events.catalogue import (
     AssessmentFailed,
     Event,
@@ -21,6 +23,9 @@ from pairmark.events.envelope import Outgoing, outgoing
 from pairmark.events.identity import EVENTS
 from pairmark.messaging.transport import Failure, Stored, Transport
 from pairmark.storage.connection import Database, execute
+
+if TYPE_CHECKING:
+    from pairmark.bootstrap import System
 
 DELIVER = """
 INSERT INTO transport.delivery (group_name, event_id, topic, event_key, body, headers) VALUES (%s, %s, %s, %s, %s, %s)
@@ -137,3 +142,12 @@ def rows(database: Database, query: Any, *parameters: Any) -> list[tuple[Any, ..
     """What a query over any schema finds."""
     with database.connect() as connection:
         return execute(connection, query, list(parameters) or None)
+
+
+def drain_past_cuts(system: System) -> None:
+    """Drain a system whose sessions were cut: each of its connections learns that only when it is used, and may say so once."""
+    for _ in range(40):
+        with suppress(Busy):
+            system.drain()
+            return
+    raise AssertionError("The database stays busy.")

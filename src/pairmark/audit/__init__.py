@@ -1,1 +1,15 @@
-"""Looking for duplicates, losses and double charges, read-only."""
+"""Finding duplicate events in anybody's system, and checking our own: reads only, and says what it counts."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pairmark.audit.report import AuditReport, Finding, audit
+
+__all__ = ["AuditReport", "Finding", "audit"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("pairmark.audit.report"), name)
+    raise AttributeError(f"module 'pairmark.audit' has no attribute {name!r}")

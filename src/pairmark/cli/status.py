@@ -38,6 +38,7 @@ def show(arguments: argparse.Namespace) -> int:
         if arguments.batch:
             batch = _one(system, arguments.batch)
             return _print_result(collect(system, batch.id), arguments)
+        _take_in(system)
         batches = system.assessment.find("", limit=100)
     if arguments.json:
         put_json([_row(batch) for batch in batches])
@@ -94,12 +95,21 @@ def retry(arguments: argparse.Namespace) -> int:
 def _one(system: Any, text: str) -> Any:
     found = system.assessment.find(text)
     if not found:
+        _take_in(system)
+        found = system.assessment.find(text)
+    if not found:
         raise BadRequest(f"There is no batch {text!r}.", remedy="`pairmark status` lists what there is.")
     newest = [batch for batch in found if batch.name == text][:1] or found
     if len(newest) > 1:
         listed = ", ".join(str(batch.id) for batch in newest[:5])
         raise BadRequest(f"{text!r} fits {len(newest)} batches: {listed}.", remedy="Give more of the id.")
     return newest[0]
+
+
+def _take_in(system: Any) -> None:
+    """A request whose process died at once may still be on its way to assessment: move it there, as any process would."""
+    system.deliver()
+    system.deliver()
 
 
 def _finish(system: Any, ticket: Any) -> None:

@@ -46,16 +46,17 @@ class Consumer:
         self._clock = clock
         self._crashes = CrashLog(database, schema)
         self._next_held_check = float("-inf")
+        self._owner = False
 
     def step(self) -> int:
         """Deal with one poll and with held messages whose time has come; returns how many messages that were."""
-        deliveries = self._subscription.poll(LIMIT)
+        deliveries = self._poll()
         done = self._retry_held()
         if not deliveries:
             return done
         suspects = self._crashes.suspects()
         wanted = self._without_crashers(deliveries, suspects)
-        if any(delivery.event_id in suspects for delivery in wanted):
+        if suspects and any(delivery.event_id in suspects for delivery in wanted):
             for delivery in wanted:
                 self._handle_apart([delivery])
         elif wanted:
@@ -63,6 +64,17 @@ class Consumer:
         self._crashes.finished()
         self._subscription.acknowledge(deliveries)
         return done + len(deliveries)
+
+    def _poll(self) -> list[Delivery]:
+        try:
+            deliveries = self._subscription.poll(LIMIT)
+        except Busy:
+            self._owner = False
+            raise
+        if self._subscription.owner and not self._owner:
+            self._crashes.taken_over()
+        self._owner = self._subscription.owner
+        return deliveries
 
     def close(self) -> None:
         """Leave the group."""
@@ -108,11 +120,12 @@ class Consumer:
         if not messages:
             return []
         new = self._write_inbox(tx, messages)
-        if len(new) < len(messages):
-            waiting = held.held_places(tx, list({message.key for message in messages}))
-            behind = [message.delivery for message in messages if (message.topic, message.key) in waiting]
-            if behind:
-                held.hold(tx, behind, 0, "waits behind a held message", self._clock.now())
+        if len(new) == len(messages):
+            return list(messages)
+        waiting = held.held_places(tx, list({message.key for message in messages}))
+        behind = [message.delivery for message in messages if (message.topic, message.key) in waiting]
+        if behind:
+            held.hold(tx, behind, 0, "waits behind a held message", self._clock.now())
         fresh = []
         for message in messages:
             if message.event_id in new:
@@ -159,8 +172,10 @@ class Consumer:
             with self._database.transaction(self.schema) as tx:
                 held.failed_again(tx, delivery, attempt, _reason(error), self._clock.now())
 
-    def _without_crashers(self, deliveries: Sequence[Delivery], suspects: Mapping[UUID, int]) -> list[Delivery]:
+    def _without_crashers(self, deliveries: Sequence[Delivery], suspects: Mapping[UUID, int]) -> Sequence[Delivery]:
         """Set aside messages that ended the process again and again while being handled; returns the others."""
+        if not suspects:
+            return deliveries
         wanted = []
         for delivery in deliveries:
             crashes = suspects.get(delivery.event_id, 0)

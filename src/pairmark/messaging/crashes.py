@@ -17,6 +17,11 @@ class CrashLog:
         self._database = database
         self._schema = schema
         self._suspects: dict[UUID, int] | None = None
+        self._in_hand: list[UUID] = []
+
+    def taken_over(self) -> None:
+        """The group is ours (again): whoever had it meanwhile may have died, so what it left is looked at once more."""
+        self._suspects = None
 
     def suspects(self) -> dict[UUID, int]:
         """Messages that were in hand when a process died, with the number of times."""
@@ -25,7 +30,8 @@ class CrashLog:
                 execute(
                     tx,
                     "INSERT INTO crash_suspect AS s (event_id, crashes) SELECT unnest(event_ids), 1 FROM handling "
-                    "ON CONFLICT (event_id) DO UPDATE SET crashes = s.crashes + 1",
+                    "WHERE event_ids <> %s ON CONFLICT (event_id) DO UPDATE SET crashes = s.crashes + 1",
+                    [self._in_hand],  # what this process had in hand itself when it was cut off is no crash
                 )
                 execute(tx, "UPDATE handling SET event_ids = '{}'")
                 self._suspects = dict(execute(tx, "SELECT event_id, crashes FROM crash_suspect"))
@@ -33,11 +39,12 @@ class CrashLog:
 
     def starting(self, deliveries: Sequence[Delivery]) -> None:
         """Write down what is taken in hand now. It need not survive the machine, only this process."""
+        self._in_hand = [delivery.event_id for delivery in deliveries]
         self._database.at_once(
             self._schema,
             "UPDATE handling SET event_ids = %b::uuid[] "
             "FROM (SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting_for_the_disk",
-            [[delivery.event_id for delivery in deliveries]],
+            [self._in_hand],
         )
 
     def finished(self) -> None:

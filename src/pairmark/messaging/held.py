@@ -105,6 +105,13 @@ def set_aside(database: Database, schema: str, keys: Sequence[str]) -> list[tupl
     return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
+def unusable(database: Database, schema: str, keys: Sequence[str], but: str) -> list[tuple[str, str]]:
+    """Messages of these aggregates that nobody can read, with the cause; none of the topic `but`."""
+    query = "SELECT topic, cause FROM quarantine WHERE event_key = ANY(%s) AND topic <> %s ORDER BY first_seen_at"
+    with database.transaction(schema) as tx:
+        return [(row[0], row[1]) for row in execute(tx, query, [list(keys), but])]
+
+
 def dead_letters(database: Database, schema: str) -> list[tuple[UUID, str, str, int, str]]:
     """What lies in the dead-letter store of a service: event id, topic, aggregate, attempts, cause."""
     with database.transaction(schema) as tx:

@@ -64,7 +64,9 @@ class Loop(threading.Thread):
             except Busy as busy:
                 failures, self.trouble = failures + 1, busy
                 _log.warning("step_waits", loop=self.name, reason=str(busy), failures=failures)
-                self._stopping.wait(delay_seconds(failures, first=0.05, longest=5.0))
+                self._stopping.wait(SHORTEST_POLL)
+                self._signal.wait(delay_seconds(failures, first=0.05, longest=5.0))
+                self._signal.clear()
                 continue
             except BaseException as error:
                 self.failure = error

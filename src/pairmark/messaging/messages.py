@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from pairmark.events.catalogue import BY_TOPIC, Event
+from pairmark.events.catalogue import BY_TOPIC, ComparisonResult, Event
 from pairmark.events.envelope import Envelope, decode
-from pairmark.messaging.transport import MAX_BODY_BYTES, Delivery
+from pairmark.messaging.transport import MAX_ANSWER, MAX_BODY, Delivery
 from pairmark.storage.connection import Tx, execute
 
 
@@ -46,10 +46,9 @@ def read(delivery: Delivery) -> Message | Unusable:
     """Decode one delivery; never raises for what somebody else may send."""
     envelope: Envelope | None = None
     try:
-        if len(delivery.body) > MAX_BODY_BYTES:
-            return Unusable(
-                delivery, None, f"body of {len(delivery.body)} characters is over the limit of {MAX_BODY_BYTES}"
-            )
+        limit = MAX_ANSWER if delivery.topic == ComparisonResult.topic else MAX_BODY
+        if len(delivery.body) > limit:
+            return Unusable(delivery, None, f"body of {len(delivery.body)} characters is over the limit of {limit}")
         envelope = decode(delivery.body)
         if envelope.event_type != delivery.topic:
             return Unusable(

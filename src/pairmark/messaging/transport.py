@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-MAX_BODY_BYTES = 4_000_000
-"""Larger messages are set aside unread."""
+MAX_BODY = 24_000_000
+"""Characters; longer messages are set aside unread."""
+MAX_ANSWER = 1_000_000
+"""Characters of one answer of a judge, which comes from outside."""
+MAX_REQUEST = MAX_BODY // 3
+"""Characters; longer requests are refused, since a result says up to twice as much of each essay as its request does."""
 
 
 @dataclass(frozen=True, slots=True)

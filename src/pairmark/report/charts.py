@@ -19,8 +19,8 @@ ROW, LOWEST, TALLEST = 19, 420, 960
 """Pixels: a row with a name, and the bounds of the height without names."""
 
 POINT, INTERVAL, REFERENCE, INK, GRID = "#0b5fa5", "#5a88b3", "#6b7280", "#1f2933", "#e3e7eb"
-BAND, WARN = "#eef2f6", "#8f1717"
 """Contrast on white: 6.5, 3.7, 4.8, 14.8 to one (3 is asked of marks, 4.5 of text); the grid is decoration."""
+BAND, WARN = "#eef2f6", "#8f1717"
 
 Spec = dict[str, Any]
 

@@ -13,7 +13,7 @@ from pairmark.stats import sirt
 from pairmark.stats.arrays import Floats
 from pairmark.stats.comparisons import Comparisons, comparisons
 from pairmark.stats.errors import NoFiniteEstimateError, StatsError, UnconnectedError
-from pairmark.stats.fitted import Fit, Method
+from pairmark.stats.fitted import Fit, Method, TieRule
 from pairmark.stats.posterior import Model, covariance, log_likelihood, mode
 from pairmark.stats.prior import estimate
 
@@ -21,6 +21,7 @@ __all__ = ["Fit", "Method", "fit"]
 
 
 LEAST_START_SD = 0.1  # logits; where the search for the prior SD begins at the earliest
+TIE_SD = 2.0  # of log nu; one SD either way is a chance of ties between equal texts of .06 to .79
 ORDER_SD = 1.0  # logits; prior SD of the order effect: one SD is a first-seat share of .73 between equal texts
 
 
@@ -29,6 +30,7 @@ def fit(
     *,
     method: Method = "map",
     order_effect: bool = False,
+    ties: TieRule = "davidson",
     prior_sd: float | None = None,
     start: Floats | None = None,
     start_sd: float | None = None,
@@ -38,12 +40,15 @@ def fit(
     Parameters
     ----------
     data
-        From `comparisons()`. Ties count as half a win for each side.
+        From `comparisons()`.
     method
         "map": normal prior with its SD estimated from the data; always finite. "ml": plain maximum likelihood.
         "sirt": as R's `sirt::btm` publishes them, to reproduce published numbers only.
     order_effect
         Also estimate the advantage of the text shown first.
+    ties
+        "davidson": where the data have ties, how likely they are is estimated with the scores. "half": a tie is half a win for
+        each side, as many published scores have it; the method sirt always does so.
     prior_sd
         A known SD of the prior in logits instead of the estimated one ("map" only).
     start
@@ -66,13 +71,15 @@ def fit(
     about 4 matrices of n_items**2 numbers.
     """
     _check(data, method, order_effect, prior_sd, start)
+    if ties not in ("davidson", "half"):
+        raise StatsError(f"The rule {ties!r} for ties is not one of davidson and half.")
     if start_sd is not None and not LEAST_START_SD <= start_sd < float("inf"):
         start_sd = None
     sorted_data, place = _canonical(data)
     begin = np.zeros(len(place)) if start is None else np.asarray(start, dtype=np.float64)[np.argsort(place)]
     if method == "sirt":
         return _in_order_of(data, _sirt(sorted_data, begin), place)
-    fitted = _newton(sorted_data, method, order_effect, prior_sd, begin, start_sd)
+    fitted = _newton(_model(sorted_data, method, order_effect, ties), sorted_data, method, prior_sd, begin, start_sd)
     return _in_order_of(data, fitted, place)
 
 
@@ -98,13 +105,23 @@ def _why_infinite(data: Comparisons) -> str:
     return f"Maximum likelihood has no finite scores here, because {reason}; use the method map."
 
 
+def _model(data: Comparisons, method: Method, order_effect: bool, ties: TieRule) -> Model:
+    """What is to be estimated. A rate of ties is, where some comparisons were ties; under "ml" it is infinite if all were."""
+    counts = data.ordered_pairs if order_effect else data.pairs
+    with_ties = ties == "davidson" and bool(np.any(counts.tied > 0))
+    if with_ties and method == "ml" and np.all(counts.tied == counts.weight):
+        raise NoFiniteEstimateError(
+            "Every comparison is a tie, so no finite rate of ties fits best; use the method map."
+        )
+    order_sd, tie_sd = (ORDER_SD, TIE_SD) if method == "map" else (math.inf, math.inf)
+    return Model(len(data.items), counts, order_effect, order_sd, with_ties, tie_sd)
+
+
 def _newton(
-    data: Comparisons, method: Method, order_effect: bool, prior_sd: float | None, start: Floats, start_sd: float | None
+    model: Model, data: Comparisons, method: Method, prior_sd: float | None, start: Floats, start_sd: float | None
 ) -> Fit:
-    n = len(data.items)
-    order_sd = ORDER_SD if method == "map" else float("inf")
-    model = Model(n, data.ordered_pairs if order_effect else data.pairs, order_effect, order_sd)
-    point = np.append(start - start.mean(), np.zeros(int(order_effect)))
+    n = model.n_items
+    point = np.append(start - start.mean(), np.zeros(model.size - n))
     sd = prior_sd
     if method == "map" and sd is None:
         # A start without spread, zeros or the near-zeros of circular votes, says nothing about the SD.
@@ -117,9 +134,12 @@ def _newton(
         point = mode(model, point, precision)
         spread = covariance(model, point, precision)
     error = np.sqrt(np.diag(spread))
-    order, order_error = (float(point[n]), float(error[n])) if order_effect else (None, None)
+    order, order_error = (float(point[n]), float(error[n])) if model.order_effect else (None, None)
+    nu, nu_error = (math.exp(point[-1]), float(error[-1])) if model.ties else (None, None)
     likelihood = log_likelihood(model, point)
-    return Fit(data.items, point[:n], spread[:n, :n], error[:n], sd, order, order_error, likelihood, method, data)
+    return Fit(
+        data.items, point[:n], spread[:n, :n], error[:n], sd, order, order_error, likelihood, method, data, nu, nu_error
+    )  # fmt: skip
 
 
 def _rough_sd(data: Comparisons) -> float:
@@ -131,7 +151,7 @@ def _rough_sd(data: Comparisons) -> float:
 
 def _sirt(data: Comparisons, start: Floats) -> Fit:
     theta, error = sirt.iterate(data, start)
-    likelihood = log_likelihood(Model(len(theta), data.pairs, False, float("inf")), theta)
+    likelihood = log_likelihood(Model(len(theta), data.pairs), theta)
     return Fit(data.items, theta, np.diag(error**2), error, None, None, None, likelihood, "sirt", data)
 
 
@@ -154,5 +174,5 @@ def _in_order_of(data: Comparisons, fitted: Fit, place: NDArray[np.int64]) -> Fi
         array.flags.writeable = False
     return Fit(
         data.items, theta, spread, error, fitted.prior_sd, fitted.order_effect, fitted.order_effect_se,
-        fitted.log_likelihood, fitted.method, data,
+        fitted.log_likelihood, fitted.method, data, fitted.tie_parameter, fitted.log_tie_parameter_se,
     )  # fmt: skip

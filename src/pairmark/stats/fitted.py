@@ -14,6 +14,7 @@ from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.errors import StatsError
 
 Method = Literal["map", "ml", "sirt"]
+TieRule = Literal["davidson", "half"]
 
 SAME_SCORE = 1e-9  # logits; scores this close differ by rounding only
 
@@ -25,7 +26,8 @@ class Fit:
     `covariance` has shape (n_items, n_items): under the sum-to-zero constraint, so its rows sum to 0 (method "sirt": only
     the item-by-item variances on its diagonal). `standard_error` is the root of its diagonal. `prior_sd` is the SD of the normal
     prior (None without one). `order_effect` is the advantage in logits of the text shown first (None if not asked for).
-    `log_likelihood` is without prior. `comparisons` are the data.
+    `tie_parameter` is Davidson's nu: two equal texts tie with chance nu / (2 + nu) (None where the data have no ties or ties
+    were counted as half wins); the error is that of its logarithm. `log_likelihood` is without prior. `comparisons` are the data.
     """
 
     items: tuple[str, ...]
@@ -38,6 +40,8 @@ class Fit:
     log_likelihood: float
     method: Method
     comparisons: Comparisons
+    tie_parameter: float | None = None
+    log_tie_parameter_se: float | None = None
 
     @property
     def wins(self) -> Floats:
@@ -67,5 +71,5 @@ class Fit:
         return ranks
 
     def probability(self, first: int, second: int) -> float:
-        """Probability that item number `first` beats item number `second`, order effect left aside."""
+        """Probability that item number `first` beats item number `second`, if it is no tie; order effect left aside."""
         return float(1 / (1 + np.exp(self.theta[second] - self.theta[first])))

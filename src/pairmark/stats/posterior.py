@@ -3,11 +3,16 @@
 Works on plain arrays of counts; validation is in `comparisons`, the choice of the prior in `prior`, the public fit in
 `bradley_terry`.
 
-Parameters are theta (n_items,), centred, and, if an order effect is wanted, one more: the advantage in logits of the
-text shown first. P(first wins) = 1 / (1 + exp(-(theta_first - theta_second + order))) (Bradley & Terry 1952; the order
-effect as in Davidson & Beaver 1977).
+Parameters are theta (n_items,), centred, and, if wanted, the advantage in logits of the text shown first, and the log of
+the tie parameter nu. With d = theta_first - theta_second + order, the chances of a win of the first, of the second and of a tie
+are to each other as exp(d / 2), exp(-d / 2) and nu (Davidson 1970, Journal of the American Statistical Association 65; the order
+effect as in Davidson & Beaver 1977); without ties that is 1 / (1 + exp(-d)) for the first (Bradley & Terry 1952).
+
+A win is worth 1, a tie 1/2. In both models the scores enter through what the first text is expected to get, and curvature is the
+variance of that.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,17 +29,25 @@ TOLERANCE = 1e-10  # logits; largest step at which the mode counts as reached
 
 @dataclass(frozen=True)
 class Model:
-    """Counts and the shape of the parameter vector. `order_sd` is the prior SD of the order effect (infinite: none)."""
+    """Counts and the shape of the parameter vector. `order_sd`, `tie_sd`: prior SD of order effect and log nu (infinite: none)."""
 
     n_items: int
     tally: Tally
-    order_effect: bool
-    order_sd: float
+    order_effect: bool = False
+    order_sd: float = math.inf
+    ties: bool = False
+    tie_sd: float = math.inf
 
     @property
     def size(self) -> int:
         """Number of parameters."""
-        return self.n_items + int(self.order_effect)
+        return self.n_items + int(self.order_effect) + int(self.ties)
+
+    @property
+    def extra_sd(self) -> Floats:
+        """Prior SD of each parameter after theta, in their order."""
+        wanted = ((self.order_effect, self.order_sd), (self.ties, self.tie_sd))
+        return np.array([sd for is_wanted, sd in wanted if is_wanted])
 
 
 @dataclass(frozen=True)
@@ -47,28 +60,35 @@ class Curvature:
 
 
 def log_likelihood(model: Model, point: Floats) -> float:
-    """Sum over comparisons of the log probability of what happened; a tie is half a win for each side."""
-    logit = _logits(model, point)
-    won, weight = model.tally.won, model.tally.weight
-    return -float(np.sum(won * np.logaddexp(0, -logit) + (weight - won) * np.logaddexp(0, logit)))
+    """Sum over comparisons of the log probability of what happened; without ties in the model, a tie is half a win for each."""
+    logit, tally = _logits(model, point), model.tally
+    if model.ties:
+        log_nu = point[-1]
+        whole = np.logaddexp(np.logaddexp(logit / 2, -logit / 2), log_nu)
+        return float(np.sum((tally.won - tally.weight / 2) * logit + tally.tied * log_nu - tally.weight * whole))
+    return -float(np.sum(tally.won * np.logaddexp(0, -logit) + (tally.weight - tally.won) * np.logaddexp(0, logit)))
 
 
 def log_posterior(model: Model, point: Floats, precision: float) -> float:
     """Log likelihood plus log prior without its constants; `precision` is 1 / prior variance of theta."""
-    theta, order = point[: model.n_items], point[model.n_items :]
-    penalty = float(precision * theta @ theta + order @ order / model.order_sd**2)
+    theta, extra = point[: model.n_items], point[model.n_items :] / model.extra_sd
+    penalty = float(precision * theta @ theta + extra @ extra)
     return log_likelihood(model, point) - penalty / 2
 
 
 def gradient(model: Model, point: Floats, precision: float) -> Floats:
     """Derivative of the log posterior, shape (size,)."""
-    residual = model.tally.won - model.tally.weight * _probability(_logits(model, point))
+    chances = _chances(model, point)
+    residual = model.tally.won - model.tally.weight * chances.expected
     n = model.n_items
     slope = summed(model.tally.first, residual, n) - summed(model.tally.second, residual, n)
-    slope = slope - precision * point[:n]
+    parts = [slope - precision * point[:n]]
+    extra = point[n:] / model.extra_sd**2
     if model.order_effect:
-        return np.append(slope, residual.sum() - point[n] / model.order_sd**2)
-    return slope
+        parts.append(np.array([residual.sum() - extra[0]]))
+    if model.ties:
+        parts.append(np.array([np.sum(model.tally.tied - model.tally.weight * chances.tied) - extra[-1]]))
+    return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 def curvature(model: Model, point: Floats, precision: float) -> Curvature:
@@ -77,9 +97,9 @@ def curvature(model: Model, point: Floats, precision: float) -> Curvature:
     The constant direction carries no information under the sum-to-zero constraint. It gets the curvature `anchor`
     (the mean information of an item), which keeps the matrix well conditioned and is taken out of the inverse again.
     """
-    n = model.n_items
-    probability = _probability(_logits(model, point))
-    information = model.tally.weight * probability * (1 - probability)
+    n, weight = model.n_items, model.tally.weight
+    chances = _chances(model, point)
+    information = weight * chances.variance
     first, second = model.tally.first, model.tally.second
     diagonal = summed(first, information, n) + summed(second, information, n)
     anchor = float(diagonal.mean()) + precision
@@ -88,9 +108,14 @@ def curvature(model: Model, point: Floats, precision: float) -> Curvature:
     np.subtract.at(hessian, (second, first), information)
     hessian[np.arange(n), np.arange(n)] += diagonal + precision
     if model.order_effect:
-        cross = summed(first, information, n) - summed(second, information, n)
-        hessian[:n, n] = hessian[n, :n] = cross
+        hessian[:n, n] = hessian[n, :n] = summed(first, information, n) - summed(second, information, n)
         hessian[n, n] = information.sum() + 1 / model.order_sd**2
+    if model.ties:
+        shared = weight * chances.covariance
+        hessian[:n, -1] = hessian[-1, :n] = summed(first, shared, n) - summed(second, shared, n)
+        if model.order_effect:
+            hessian[n, -1] = hessian[-1, n] = shared.sum()
+        hessian[-1, -1] = np.sum(weight * chances.tied * (1 - chances.tied)) + 1 / model.tie_sd**2
     return Curvature(gradient(model, point, precision), hessian, anchor)
 
 
@@ -105,14 +130,20 @@ def covariance(model: Model, point: Floats, precision: float) -> Floats:
 def curvature_drift(model: Model, point: Floats, spread: Floats, drift: Floats) -> float:
     """trace(spread @ d hessian), the change of the Hessian when `point` moves along `drift`."""
     first, second, n = model.tally.first, model.tally.second, model.n_items
-    probability = _probability(_logits(model, point))
-    third = model.tally.weight * probability * (1 - probability) * (1 - 2 * probability)
+    chances, weight = _chances(model, point), model.tally.weight
     moved = drift[first] - drift[second]
     variance = spread[first, first] + spread[second, second] - 2 * spread[first, second]
     if model.order_effect:
         moved = moved + drift[n]
         variance = variance + spread[n, n] + 2 * (spread[first, n] - spread[second, n])
-    return float(np.sum(third * moved * variance))
+    if not model.ties:
+        return float(np.sum(weight * chances.third[0] * moved * variance))
+    shared = spread[first, -1] - spread[second, -1] + (spread[n, -1] if model.order_effect else 0.0)
+    scores, mixed, mixed_ties, ties = chances.third
+    change = (scores * moved + mixed * drift[-1]) * variance
+    change += 2 * (mixed * moved + mixed_ties * drift[-1]) * shared
+    change += (mixed_ties * moved + ties * drift[-1]) * spread[-1, -1]
+    return float(np.sum(weight * change))
 
 
 def mode(model: Model, start: Floats, precision: float, tolerance: float = TOLERANCE) -> Floats:
@@ -151,6 +182,43 @@ def _uphill(model: Model, point: Floats, step: Floats, precision: float, height:
 def _logits(model: Model, point: Floats) -> Floats:
     logit = point[model.tally.first] - point[model.tally.second]
     return logit + point[model.n_items] if model.order_effect else logit
+
+
+@dataclass(frozen=True)
+class _Chances:
+    """For each pair: what the first is expected to get, its variance, the chance of a tie, and the covariance of the two.
+
+    `third`: the third central moments of (score, score, score), (score, score, tie), (score, tie, tie) and (tie, tie, tie);
+    the first alone in a model without ties.
+    """
+
+    expected: Floats
+    variance: Floats
+    tied: Floats
+    covariance: Floats
+    third: tuple[Floats, ...]
+
+
+def _chances(model: Model, point: Floats) -> _Chances:
+    logit = _logits(model, point)
+    if not model.ties:
+        expected = _probability(logit)
+        variance = expected * (1 - expected)
+        nothing = np.zeros(0)
+        return _Chances(expected, variance, nothing, nothing, (variance * (1 - 2 * expected),))
+    highest = np.maximum(np.abs(logit) / 2, point[-1])
+    parts = np.exp(np.stack([logit / 2, -logit / 2, np.broadcast_to(point[-1], logit.shape)]) - highest)
+    won, lost, tied = parts / parts.sum(axis=0)
+    expected = won + tied / 2
+    score = np.stack([1 - expected, -expected, 0.5 - expected])
+    tie = np.stack([-tied, -tied, 1 - tied])
+    chance = np.stack([won, lost, tied])
+
+    def moment(*deviations: Floats) -> Floats:
+        return np.asarray(np.sum(chance * np.prod(deviations, axis=0), axis=0))
+
+    third = (moment(score, score, score), moment(score, score, tie), moment(score, tie, tie), moment(tie, tie, tie))
+    return _Chances(expected, moment(score, score), tied, moment(score, tie), third)
 
 
 def _probability(logit: Floats) -> Floats:

@@ -15,13 +15,14 @@ class Tally:
     """Counts per pair of items in canonical order, shape (n_pairs,) each.
 
     `weight` is the total weight of comparisons of (`first`, `second`), `won` the part of it that `first` won, ties as
-    half. Pairs of weight 0 are left out.
+    half, and `tied` the part that was a tie. Pairs of weight 0 are left out.
     """
 
     first: Ints
     second: Ints
     won: Floats
     weight: Floats
+    tied: Floats
 
 
 def tally(n_items: int, first: Ints, second: Ints, outcome: Floats, weight: Floats) -> Tally:
@@ -32,7 +33,8 @@ def tally(n_items: int, first: Ints, second: Ints, outcome: Floats, weight: Floa
     pair, place = np.unique(code, return_inverse=True)
     total = summed(place, weight[order], len(pair))
     won = summed(place, (weight * outcome)[order], len(pair))
-    return Tally(pair // n_items, pair % n_items, won, total)
+    tied = summed(place, np.where(outcome == 0.5, weight, 0.0)[order], len(pair))
+    return Tally(pair // n_items, pair % n_items, won, total, tied)
 
 
 def unordered(n_items: int, first: Ints, second: Ints, outcome: Floats, weight: Floats) -> Tally:

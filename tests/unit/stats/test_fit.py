@@ -248,3 +248,76 @@ def test_the_level_of_an_interval_is_checked():
     np.testing.assert_allclose(high - low, 2 * 1.959964 * result.standard_error, rtol=1e-6)
     with pytest.raises(StatsError, match="between 0 and 1"):
         result.interval(95)
+
+
+def tied(rows, every):
+    """The same rows with every so many made a tie."""
+    return [
+        (first, second, 0.5 if number % every == 0 else outcome) for number, (first, second, outcome) in enumerate(rows)
+    ]
+
+
+@pytest.mark.parametrize("order_effect", [False, True])
+@pytest.mark.parametrize("n_items", [40, 320])
+def test_g14_ties_and_the_order_of_rows_give_the_same_bits(n_items, order_effect):
+    rows = tied(session(n_items, 8)[0] * 2, 3)
+    shuffled = np.random.default_rng(2).permutation(len(rows))
+    one = fit(comparisons(rows), order_effect=order_effect)
+    other = fit(comparisons([rows[k] for k in shuffled]), order_effect=order_effect)
+    assert bits(one) == bits(other)
+    assert one.tie_parameter == other.tie_parameter
+
+
+def test_the_rate_of_ties_is_found():
+    """Two equal texts tie with chance nu / (2 + nu)."""
+    rng, nu = np.random.default_rng(4), 0.8
+    rows = []
+    for first, second in itertools.permutations(range(30), 2):
+        gap = (first - second) / 10
+        chances = np.array([np.exp(gap / 2), nu, np.exp(-gap / 2)])
+        rows.append((f"{first:02}", f"{second:02}", float(rng.choice([1.0, 0.5, 0.0], p=chances / chances.sum()))))
+    found = fit(comparisons(rows))
+    assert abs(math.log(found.tie_parameter) - math.log(nu)) < 3 * found.log_tie_parameter_se
+    truth = np.arange(30) / 10 - 1.45
+    assert np.abs(found.theta - truth).max() < 4 * found.standard_error.max()
+
+
+@pytest.mark.parametrize("order_effect", [False, True])
+def test_with_ties_the_slope_of_the_likelihood_is_nought_at_the_mode_and_the_prior_sd_is_the_best(order_effect):
+    """By numbers alone: the marginal likelihood (Laplace) falls when the prior SD is moved either way."""
+    rows = tied(session(25, 12)[0], 4)
+    found = fit(comparisons(rows), order_effect=order_effect)
+    near = [
+        fit(comparisons(rows), order_effect=order_effect, prior_sd=found.prior_sd * factor) for factor in (0.9, 1, 1.1)
+    ]
+    heights = [_marginal(one) for one in near]
+    assert heights[1] > max(heights[0], heights[2])
+
+
+def _marginal(found):
+    """Log marginal likelihood with the hyperprior, up to a constant, from the public fit."""
+    n, variance = len(found.items), found.prior_sd**2
+    sign, determinant = np.linalg.slogdet(found.covariance + np.full((n, n), 1 / n))
+    assert sign > 0
+    penalty = found.theta @ found.theta / variance
+    if found.order_effect is not None:
+        penalty += found.order_effect**2
+    penalty += (math.log(found.tie_parameter) / 2) ** 2
+    shape = min(0.25, 2 / n)
+    return found.log_likelihood - penalty / 2 + determinant / 2 - (n - 1) / 2 * math.log(variance) + shape * math.log(
+        variance) - variance / 8  # fmt: skip
+
+
+def test_all_ties_and_a_single_tie_stay_finite():
+    all_ties = fit(comparisons([("a", "b", 0.5), ("b", "c", 0.5), ("c", "a", 0.5)]))
+    assert np.allclose(all_ties.theta, 0)
+    assert all_ties.tie_parameter > 1
+    single = fit(comparisons([*FULL_ORDER, ("a", "b", 0.5)]))
+    assert np.isfinite(single.theta).all()
+    with pytest.raises(NoFiniteEstimateError, match="Every comparison is a tie"):
+        fit(comparisons([("a", "b", 0.5), ("b", "a", 0.5)]), method="ml")
+
+
+def test_an_unknown_rule_for_ties_is_refused():
+    with pytest.raises(StatsError, match="'third' for ties"):
+        fit(comparisons(CYCLE), ties="third")

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from pairmark.clock import Clock
 from pairmark.domain import stopping
-from pairmark.domain.statuses import Status
 from pairmark.events.catalogue import ComparisonResult
 from pairmark.messaging.messages import Message, Unusable, quarantine
 from pairmark.storage.connection import Tx, execute
@@ -19,11 +20,30 @@ from pairmark.storage.connection import Tx, execute
 WINNERS = {"Essay A": "first", "Essay B": "second", "Tie": "tie"}
 FAILURES = frozenset({"refused", "truncated", "invalid", "blocked", "timed_out", "unavailable", "failed"})
 
-FIND = """
-WITH wanted AS (SELECT id, batch_id, ordinal FROM comparison WHERE id = ANY(%b::uuid[])),
-locked AS MATERIALIZED (
-    SELECT id, status FROM batch WHERE id IN (SELECT batch_id FROM wanted) ORDER BY id FOR NO KEY UPDATE)
-SELECT w.id, w.batch_id, w.ordinal, l.status FROM wanted w JOIN locked l ON l.id = w.batch_id
+COUNT = """
+WITH told AS (
+    SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::bool[], %b::text[], %b::text[], %b::text[], %b::text[],
+        %b::real[], %b::int[], %b::float8[]) WITH ORDINALITY AS a (i, e, k, w, s, j, p, m, t, c, r, x, n)),
+placed AS (SELECT q.batch_id, q.ordinal, told.* FROM told JOIN comparison q ON q.id = told.i),
+comparing AS MATERIALIZED (
+    SELECT id FROM batch WHERE id IN (SELECT batch_id FROM placed) AND status = 'PERFORMING_COMPARISONS'
+    ORDER BY id FOR NO KEY UPDATE),
+recorded AS (
+    INSERT INTO judgement (batch_id, ordinal, event_id, kind, winner, swapped, closing, judge, provider, model, justification,
+        confidence, response_time_ms, cost, recorded_at)
+    SELECT batch_id, ordinal, e, k, w, s, true, j, p, m, t, c, r, x, %s FROM placed JOIN comparing ON comparing.id = batch_id
+    ORDER BY n ON CONFLICT DO NOTHING RETURNING batch_id, kind),
+a AS (
+    SELECT batch_id AS id, count(*) AS answered, count(*) FILTER (WHERE kind = 'verdict') AS counted
+    FROM recorded GROUP BY batch_id)
+UPDATE batch SET answered = batch.answered + a.answered, counted = batch.counted + a.counted FROM a WHERE batch.id = a.id
+RETURNING a.answered, batch.id, budget, sent, batch.answered, batch.counted, (design->>'target_reliability')::float8,
+    (design->>'stability_threshold')::float8, (design->>'success_rate')::float8, (design->>'completion_threshold')::float8
+"""
+"""Answers that close their comparison, recorded and counted under the lock of their batch, in one statement."""
+PLACES = """
+SELECT q.id, q.batch_id, q.ordinal, j.event_id FROM comparison q
+LEFT JOIN judgement j ON j.batch_id = q.batch_id AND j.ordinal = q.ordinal AND j.closing WHERE q.id = ANY(%b::uuid[])
 """
 RECORD = """
 INSERT INTO judgement (batch_id, ordinal, event_id, kind, winner, swapped, closing, judge, provider, model, justification,
@@ -33,31 +53,15 @@ FROM unnest(%b::uuid[], %b::int[], %b::uuid[], %b::text[], %b::text[], %b::bool[
     %b::real[], %b::int[], %b::float8[]) AS a (b, o, e, k, w, s, j, p, m, t, c, r, x)
 ON CONFLICT DO NOTHING
 """
-COUNT = (
-    "WITH recorded AS ("  # noqa: S608 - made of constants
-    + RECORD
-    + """RETURNING batch_id, kind),
-a AS (SELECT batch_id AS id, count(*) AS answered, count(*) FILTER (WHERE kind = 'verdict') AS counted
-    FROM recorded GROUP BY batch_id)
-UPDATE batch SET answered = batch.answered + a.answered, counted = batch.counted + a.counted FROM a WHERE batch.id = a.id
-RETURNING a.answered, batch.id, budget, sent, batch.answered, batch.counted, (design->>'target_reliability')::float8,
-    (design->>'stability_threshold')::float8, (design->>'success_rate')::float8, (design->>'completion_threshold')::float8
-"""
-)
-CLOSED_BY = """
-SELECT event_id FROM judgement WHERE closing AND event_id = ANY(%s)
-    AND (batch_id, ordinal) IN (SELECT * FROM unnest(%s::uuid[], %s::int[]))
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    batch_id: UUID
-    ordinal: int
+    comparison: UUID
     message: Message
+    event: ComparisonResult
     kind: str
     winner: str | None
-    in_time: bool
 
 
 class Callbacks:
@@ -68,18 +72,16 @@ class Callbacks:
 
     def __call__(self, tx: Tx, messages: Sequence[Message]) -> None:
         """Record a set of answers. Those to batches that still compare close and count; all others are kept, uncounted."""
-        answers, unusable = _match(tx, messages)
-        quarantine(tx, unusable)
-        in_time = [answer for answer in answers if answer.in_time]
-        closed = self._count(tx, in_time) if in_time else 0
+        answers, unusable = _understand(messages)
+        closed = self._count(tx, answers) if answers else 0
         if closed < len(answers):
-            late = _without_closing(tx, answers)
-            if late:
-                execute(tx, RECORD, [False, self._clock.now(), *_columns(late)])
+            unusable += self._keep_others(tx, answers)
+        quarantine(tx, unusable)
 
     def _count(self, tx: Tx, answers: Sequence[_Answer]) -> int:
         """Record answers that close their comparison; returns how many did. Batches that want a decision become due."""
-        rows = execute(tx, COUNT, [True, self._clock.now(), *_columns(answers)])
+        columns = [[answer.comparison for answer in answers], *_columns(answers)]
+        rows = execute(tx, COUNT, [*columns, self._clock.now()])
         due = []
         for _, batch_id, budget, sent, done, verdicts, *rules in rows:
             tally, limits = stopping.Tally(budget, sent, done, verdicts), stopping.Rules(*rules)
@@ -89,63 +91,54 @@ class Callbacks:
             execute(tx, "UPDATE batch SET due = true WHERE id = ANY(%s)", [due])
         return sum(int(row[0]) for row in rows)
 
+    def _keep_others(self, tx: Tx, answers: Sequence[_Answer]) -> list[Unusable]:
+        """Keep answers that closed nothing, but for those that did so before the inbox forgot them; returns answers to nothing."""
+        rows = execute(tx, PLACES, [[answer.comparison for answer in answers]])
+        places, closing = {row[0]: (row[1], row[2]) for row in rows}, {row[3] for row in rows}
+        late = [one for one in answers if one.comparison in places and one.message.event_id not in closing]
+        if late:
+            where = [places[answer.comparison] for answer in late]
+            columns = [[place[0] for place in where], [place[1] for place in where], *_columns(late)]
+            execute(tx, RECORD, [False, self._clock.now(), *columns])
+        unknown = [answer for answer in answers if answer.comparison not in places]
+        return [_unusable(one.message, f"no comparison {one.comparison} is known") for one in unknown]
+
 
 def _columns(answers: Sequence[_Answer]) -> list[list[Any]]:
-    events = [answer.message.event for answer in answers]
-    callbacks = [event for event in events if isinstance(event, ComparisonResult)]
+    events = [answer.event for answer in answers]
     return [
-        [answer.batch_id for answer in answers],
-        [answer.ordinal for answer in answers],
         [answer.message.event_id for answer in answers],
         [answer.kind for answer in answers],
         [answer.winner for answer in answers],
-        [callback.request_metadata.get("presented_order") == "ba" for callback in callbacks],
-        [_clean(str(one.request_metadata.get("judge") or one.model or "unknown"), 200) for one in callbacks],
-        [_clean(one.provider, 200) for one in callbacks],
-        [_clean(one.model, 200) for one in callbacks],
-        [_clean(one.justification or "", 500) for one in callbacks],
-        [_confidence(one.confidence) for one in callbacks],
-        [min(max(callback.response_time_ms, 0), 2_000_000_000) for callback in callbacks],
-        [callback.cost_estimate for callback in callbacks],
+        [event.request_metadata.get("presented_order") == "ba" for event in events],
+        [_clean(str(event.request_metadata.get("judge") or event.model or "unknown"), 200) for event in events],
+        [_clean(event.provider, 200) for event in events],
+        [_clean(event.model, 200) for event in events],
+        [_clean(event.justification or "", 500) for event in events],
+        [_confidence(event.confidence) for event in events],
+        [min(max(event.response_time_ms, 0), 2_000_000_000) for event in events],
+        [event.cost_estimate for event in events],
     ]
 
 
-def _match(tx: Tx, messages: Sequence[Message]) -> tuple[list[_Answer], list[Unusable]]:
-    """Find the comparison each answer belongs to, under its batch's lock, and what the answer is."""
-    asked: dict[UUID, Message] = {}
-    unusable: list[Unusable] = []
-    pairs: list[tuple[UUID, Message]] = []
+def _understand(messages: Sequence[Message]) -> tuple[list[_Answer], list[Unusable]]:
+    """What each message says about which comparison; those that say neither cannot be used."""
+    answers, unusable = [], []
     for message in messages:
-        identity = _uuid(message.event.request_id) if isinstance(message.event, ComparisonResult) else None
-        if identity is None:
-            unusable.append(Unusable(message.delivery, message.event_id, "request_id is not a UUID"))
-            continue
-        asked[identity] = message
-        pairs.append((identity, message))
-    rows = execute(tx, FIND, [list(asked)]) if asked else []
-    found = {row[0]: (row[1], row[2], row[3] == Status.PERFORMING_COMPARISONS) for row in rows}
-    answers = []
-    for identity, message in pairs:
-        place, verdict = found.get(identity), _verdict(message.event)
-        if place is None:
-            unusable.append(Unusable(message.delivery, message.event_id, f"no comparison {identity} is known"))
+        event = message.event
+        comparison = _uuid(event.request_id) if isinstance(event, ComparisonResult) else None
+        verdict = _verdict(event)
+        if comparison is None or not isinstance(event, ComparisonResult):
+            unusable.append(_unusable(message, "request_id is not a UUID"))
         elif verdict is None:
-            cause = "not exactly one of a known winner and error_detail"
-            unusable.append(Unusable(message.delivery, message.event_id, cause))
+            unusable.append(_unusable(message, "not exactly one of a known winner and error_detail"))
         else:
-            answers.append(_Answer(place[0], place[1], message, *verdict, in_time=place[2]))
+            answers.append(_Answer(comparison, message, event, *verdict))
     return answers, unusable
 
 
-def _without_closing(tx: Tx, answers: Sequence[_Answer]) -> list[_Answer]:
-    """Leave out answers that closed their comparison themselves, now or before the inbox forgot them."""
-    columns = [
-        [answer.message.event_id for answer in answers],
-        [answer.batch_id for answer in answers],
-        [answer.ordinal for answer in answers],
-    ]
-    closing = {row[0] for row in execute(tx, CLOSED_BY, columns)}
-    return [answer for answer in answers if answer.message.event_id not in closing]
+def _unusable(message: Message, cause: str) -> Unusable:
+    return Unusable(message.delivery, message.event_id, cause)
 
 
 def _verdict(event: object) -> tuple[str, str | None] | None:
@@ -171,6 +164,6 @@ def _confidence(value: float | None) -> float | None:
 
 def _uuid(text: str) -> UUID | None:
     try:
-        return UUID(text)
-    except ValueError:
+        return msgspec.convert(text, UUID)
+    except msgspec.ValidationError:
         return None

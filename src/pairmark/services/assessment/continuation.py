@@ -23,7 +23,8 @@ from pairmark.services.assessment.scores import score
 from pairmark.services.assessment.waves import Plan
 from pairmark.storage.connection import Database, Tx, execute, values
 
-DUE = "SELECT id FROM batch WHERE due AND deadline IS NOT NULL ORDER BY id LIMIT 50"
+DUE = "SELECT id FROM batch WHERE due AND deadline IS NOT NULL AND id > %s ORDER BY id LIMIT 50"
+FIRST = UUID(int=0)
 
 _log = structlog.get_logger(__name__)
 
@@ -52,11 +53,15 @@ class Continuation:
         self._content = content
         self._finalization = finalization
         self._clock = clock
+        self._after = FIRST
 
     def step(self) -> int:
-        """Advance all due batches; returns how many moved."""
+        """Advance due batches, some at a time and all in turn, so that none that cannot move keeps its place; how many moved."""
         with self._database.transaction("assessment") as tx:
-            due = values(execute(tx, DUE))
+            due = values(execute(tx, DUE, [self._after]))
+            if not due and self._after != FIRST:
+                due = values(execute(tx, DUE, [FIRST]))
+        self._after = due[-1] if due else FIRST
         return self.advance_each(due)
 
     def advance_each(self, batch_ids: Iterable[UUID]) -> int:

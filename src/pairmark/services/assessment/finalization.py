@@ -47,7 +47,7 @@ class Finalization:
             if not self._end(tx, seen, status, StopReason(seen.stop_reason), None):
                 return False
             scores.store(tx, seen.id)
-            self._announce_complete(tx, seen, status, scores)
+            self._announce_complete(tx, seen, StopReason(seen.stop_reason), scores)
         return True
 
     def finalize_single_essay(self, seen: Batch) -> bool:
@@ -61,7 +61,7 @@ class Finalization:
                     tx, "SELECT essay_id FROM essay WHERE batch_id = %s AND problem IS NULL ORDER BY ordinal", [seen.id]
                 )
             )
-            self._announce_complete(tx, seen, STATUS_OF_STOP[reason], Scores.of_single(usable))
+            self._announce_complete(tx, seen, reason, Scores.of_single(usable))
         return True
 
     def finalize_failure(self, tx: Tx, seen: Batch, reason: StopReason, error: str) -> bool:
@@ -104,7 +104,7 @@ class Finalization:
         now = self._clock.now()
         return batches.move(tx, seen, status, reason=reason, error=error, finished_at=now)
 
-    def _announce_complete(self, tx: Tx, seen: Batch, status: Status, scores: Scores) -> None:
+    def _announce_complete(self, tx: Tx, seen: Batch, reason: StopReason, scores: Scores) -> None:
         row = execute(tx, "SELECT counted, reused, sent, answered FROM batch WHERE id = %s", [seen.id])[0]
         counted = int(row[0])
         failed = values(
@@ -117,8 +117,8 @@ class Finalization:
             tx,
             seen,
             [
-                _completed(seen, status, scores, failed, now),
-                _result(seen, status, scores, counted, now),
+                _completed(seen, STATUS_OF_STOP[reason], scores, failed, now),
+                _result(seen, reason, scores, counted, now),
                 _consumed(seen, counted, now),
             ],
         )
@@ -163,7 +163,7 @@ def _completed(seen: Batch, status: Status, scores: Scores, failed: list[str], n
     )
 
 
-def _result(seen: Batch, status: Status, scores: Scores, counted: int, now: datetime) -> ResultPublished:
+def _result(seen: Batch, reason: StopReason, scores: Scores, counted: int, now: datetime) -> ResultPublished:
     return ResultPublished(
         event_name=ResultPublished.topic,
         entity_id=seen.entity_id,
@@ -175,7 +175,7 @@ def _result(seen: Batch, status: Status, scores: Scores, counted: int, now: date
         model_provider="pairmark",
         essay_results=scores.essay_results(),
         assessment_metadata=scores.metadata
-        | {"status": status, "stop_reason": seen.stop_reason, "comparisons": counted},
+        | {"status": STATUS_OF_STOP[reason], "stop_reason": reason, "comparisons": counted},
         assessed_at=now,
     )
 

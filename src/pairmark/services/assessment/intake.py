@@ -14,6 +14,7 @@ from pairmark.events.envelope import outgoing
 from pairmark.events.identity import job_id
 from pairmark.messaging import outbox
 from pairmark.messaging.messages import Message
+from pairmark.messaging.transport import MAX_REQUEST
 from pairmark.storage.connection import Tx, execute
 
 SOURCE = "assessment"
@@ -48,6 +49,8 @@ class Intake:
         essays = sorted(request.essays_for_cj, key=lambda essay: essay.essay_id)
         if not essays or len({essay.essay_id for essay in essays}) != len(essays):
             raise BrokenData(f"Request {request.entity_id} has no essays or names one twice.")
+        if len(message.delivery.body) > MAX_REQUEST:
+            raise BrokenData(f"Request {request.entity_id} is so long that its result could not be sent.")
         budget = budget_of(request.design, len(essays))
         batch = job_id(request.entity_id)
         if not execute(tx, INSERT_BATCH, self._row(message, request, budget)):

@@ -21,10 +21,10 @@ from pairmark.storage.connection import Database, Tx, execute, values
 REASKS = 1
 """How often open comparisons are asked again before the batch is scored or given up."""
 
-OVERDUE = "SELECT id FROM batch WHERE deadline < %s ORDER BY deadline LIMIT 100"
+OVERDUE = "SELECT id FROM batch WHERE deadline < %s ORDER BY deadline"
 SWEEP = """
 SELECT id FROM batch WHERE deadline IS NOT NULL AND (due OR status = 'SCORING'
-    OR (status = 'PERFORMING_COMPARISONS' AND answered = sent)) ORDER BY id LIMIT 1000
+    OR (status = 'PERFORMING_COMPARISONS' AND answered = sent)) ORDER BY id
 """
 
 _log = structlog.get_logger(__name__)

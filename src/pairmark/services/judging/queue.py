@@ -14,6 +14,7 @@ from pairmark.messaging.messages import Message
 from pairmark.storage.connection import Tx, execute, values
 
 LEASE_SECONDS = 60.0
+"""An asker that lives renews its leases well before; one that died is found by its session lock, one that hangs by this time."""
 
 OPEN_BATCH = """
 INSERT INTO batch (batch_id, judge, judge_digest, correlation_id) VALUES (%s, %s, %s, %s) ON CONFLICT (batch_id) DO NOTHING
@@ -30,6 +31,7 @@ UPDATE chunk SET lease_token = %(token)s, lease_until = clock_timestamp() + make
 WHERE id IN (
     SELECT c.id FROM chunk c JOIN batch b USING (batch_id)
     WHERE c.open AND NOT b.closed AND c.lease_until < clock_timestamp() AND c.next_attempt_at <= %(now)s
+        AND c.batch_id <> ALL(%(without)s)
     ORDER BY c.position LIMIT %(limit)s FOR UPDATE OF c SKIP LOCKED)
 RETURNING id, batch_id, attempt, questions::text, tries, position
 """
@@ -39,6 +41,12 @@ SELECT DISTINCT ON (request_id) request_id, winner, swapped, judge, provider, mo
 WHERE request_id = ANY(%s) AND kind = 'verdict' ORDER BY request_id, attempt
 """
 OTHERS = "SELECT DISTINCT lease_token FROM chunk WHERE open AND lease_until > clock_timestamp() AND lease_token <> %s"
+RENEW = """
+UPDATE chunk SET lease_until = clock_timestamp() + make_interval(secs => %s) WHERE open AND lease_token = %s
+"""
+HAND_BACK = (
+    "UPDATE chunk SET lease_token = NULL, lease_until = '-infinity' WHERE id = ANY(%s) AND open AND lease_token = %s"
+)
 RELEASE = "UPDATE chunk SET lease_token = NULL, lease_until = '-infinity' WHERE open AND lease_token = ANY(%s)"
 
 
@@ -83,9 +91,10 @@ class Queue:
             execute(tx, CLOSE_BATCH, [job, ended[job]])
 
 
-def lease(tx: Tx, token: UUID, now: datetime, limit: int) -> list[Chunk]:
-    """Lease open chunks whose time has come, oldest first. A lease of a dead asker runs out by database time."""
-    rows = execute(tx, LEASE, {"token": token, "seconds": LEASE_SECONDS, "now": now, "limit": limit})
+def lease(tx: Tx, token: UUID, now: datetime, limit: int, without: Sequence[str] = ()) -> list[Chunk]:
+    """Lease open chunks whose time has come, oldest first, but none of the batches in `without`."""
+    scope = {"token": token, "seconds": LEASE_SECONDS, "now": now, "limit": limit, "without": list(without)}
+    rows = execute(tx, LEASE, scope)
     rows.sort(key=lambda row: row[5])
     done = set(values(execute(tx, ANSWERED, [[row[0] for row in rows]]))) if rows else set()
     chunks = []
@@ -94,6 +103,16 @@ def lease(tx: Tx, token: UUID, now: datetime, limit: int) -> list[Chunk]:
         known = _known(tx, questions) if attempt > 1 else {}
         chunks.append(Chunk(identity, batch_id, attempt, tries, questions, known))
     return chunks
+
+
+def renew(tx: Tx, token: UUID) -> None:
+    """Prolong the leases of everything this asker has in hand."""
+    execute(tx, RENEW, [LEASE_SECONDS, token])
+
+
+def hand_back(tx: Tx, chunks: Sequence[Chunk], token: UUID) -> None:
+    """Give these chunks back as they are, for anyone to take; it is no failed try."""
+    execute(tx, HAND_BACK, [[chunk.id for chunk in chunks], token])
 
 
 def release(tx: Tx, tokens: Sequence[UUID]) -> None:

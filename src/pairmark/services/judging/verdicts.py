@@ -14,7 +14,7 @@ from pairmark.events.envelope import Outgoing, outgoing
 from pairmark.judges.question import Answer
 from pairmark.messaging import outbox
 from pairmark.messaging.backoff import delay_seconds
-from pairmark.services.judging.queue import LEASE_SECONDS, Chunk
+from pairmark.services.judging.queue import Chunk
 from pairmark.storage.connection import Database, Tx, execute
 
 SOURCE = "judging"
@@ -41,9 +41,6 @@ SELECT i, a, n, k, d, x, %s FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::te
 CLOSE = """
 UPDATE chunk SET open = false WHERE id = ANY(%s) AND open
     AND jsonb_array_length(questions) = (SELECT count(*) FROM verdict v WHERE v.chunk_id = chunk.id)
-"""
-EXTEND = """
-UPDATE chunk SET lease_until = clock_timestamp() + make_interval(secs => %s) WHERE id = ANY(%s) AND lease_token = %s
 """
 LATER = """
 UPDATE chunk SET tries = tries + 1, next_attempt_at = %s, lease_token = NULL, lease_until = '-infinity'
@@ -86,8 +83,6 @@ class Verdicts:
             self._book(tx, [item for item in answered if item.answer.kind != "verdict"], now)
             if finished:
                 self._finish(tx, finished, token, now)
-            else:
-                execute(tx, EXTEND, [LEASE_SECONDS, sorted({item.chunk.id for item in answered}), token])
         return not closed
 
     @staticmethod

@@ -10,10 +10,12 @@ from uuid import UUID, uuid5
 import msgspec
 
 from pairmark.clock import Clock
+from pairmark.errors import BadRequest
 from pairmark.events.catalogue import AssessmentRequested, Design, EssayRef, SystemMetadata
 from pairmark.events.envelope import outgoing
 from pairmark.events.identity import BATCHES, entity_id, job_id
 from pairmark.messaging import outbox
+from pairmark.messaging.transport import MAX_REQUEST
 from pairmark.storage.connection import Database, Tx, execute
 
 SOURCE = "lifecycle"
@@ -90,6 +92,13 @@ class FrontDesk:
             org_id=request.org_id,
             design=msgspec.structs.replace(request.design, generation=generation),
         )
+        wanted = outgoing(event, aggregate_id=entity, source=SOURCE, correlation_id=correlation)
+        if len(wanted.body) > MAX_REQUEST:
+            raise BadRequest(
+                f"A request for {len(request.essays)} essays with ids as long as these takes {len(wanted.body):,} characters; "
+                f"the most is {MAX_REQUEST:,}.",
+                remedy="Use shorter ids, or split the batch.",
+            )
         job = job_id(entity)
         execute(
             tx,
@@ -102,5 +111,5 @@ class FrontDesk:
             "INSERT INTO essay (entity_id, essay_id) SELECT %s, unnest(%s::text[])",
             [entity, [essay.essay_id for essay in request.essays]],
         )
-        outbox.append(tx, [outgoing(event, aggregate_id=entity, source=SOURCE, correlation_id=correlation)])
+        outbox.append(tx, [wanted])
         return Ticket(entity, job, generation, opened=True)

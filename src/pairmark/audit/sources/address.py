@@ -1,0 +1,65 @@
+"""Which kind of source an address means. A password in it is never shown again."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+
+from pairmark.audit.columns import Columns
+from pairmark.errors import BadRequest
+
+KNOWN = "a CSV, JSONL or Parquet file, sqlite:FILE, or postgresql://…"
+
+
+class Source(Protocol):
+    """A place that holds events."""
+
+    @property
+    def shown(self) -> str:
+        """The address as it may be printed."""
+        ...
+
+    def columns(self) -> list[str]:
+        """Names of the columns there are, in order."""
+        ...
+
+    def load(self, store: duckdb.DuckDBPyConnection, columns: Columns, where: str) -> None:
+        """Make the relation `raw` with the columns that are wanted, under their own names."""
+        ...
+
+
+def open_source(text: str) -> Source:
+    """The source at this address; refuses what it cannot know in one sentence."""
+    scheme, colon, rest = text.partition(":")
+    kind = scheme.lower() if colon else ""
+    makers: dict[str, Callable[[], Source]] = {
+        "postgresql": lambda: _postgres(text),
+        "postgres": lambda: _postgres(text),
+        "sqlite": lambda: _sqlite(rest),
+    }
+    if kind in makers:
+        return makers[kind]()
+    if colon and len(scheme) > 1 and rest.startswith("//"):
+        raise BadRequest(f"{scheme}:// is no source that can be read here.", remedy=f"Give {KNOWN}.")
+    return _file(text)
+
+
+def _postgres(text: str) -> Source:
+    from pairmark.audit.sources.postgres import PostgresTable  # noqa: PLC0415 - only what is used is loaded
+
+    return PostgresTable.at(text)
+
+
+def _sqlite(rest: str) -> Source:
+    from pairmark.audit.sources.sqlite import SqliteTable  # noqa: PLC0415
+
+    path, _, options = rest.removeprefix("//").partition("?")
+    return SqliteTable(Path(path), dict(re.findall(r"(\w+)=([^&]*)", options)).get("table"))
+
+
+def _file(text: str) -> Source:
+    from pairmark.audit.sources.files import FileOfRows  # noqa: PLC0415
+
+    return FileOfRows.at(text)

@@ -1,0 +1,69 @@
+"""Exports: CSV, JSON lines and Parquet files, one or many by a glob. DuckDB reads them; every CSV and JSON value comes as text."""
+
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+
+import duckdb
+
+from pairmark.audit.columns import Columns
+from pairmark.errors import BadRequest
+
+READERS = {
+    ".csv": "read_csv({files}, all_varchar = true, header = true, union_by_name = true, sample_size = 20000)",
+    ".tsv": "read_csv({files}, all_varchar = true, header = true, union_by_name = true, delim = '\t')",
+    ".jsonl": "read_json({files}, format = 'newline_delimited', union_by_name = true, sample_size = 20000)",
+    ".ndjson": "read_json({files}, format = 'newline_delimited', union_by_name = true, sample_size = 20000)",
+    ".json": "read_json({files}, union_by_name = true, sample_size = 20000)",
+    ".parquet": "read_parquet({files}, union_by_name = true)",
+}
+
+
+@dataclass(frozen=True)
+class FileOfRows:
+    """One export, in one or more files of one kind."""
+
+    shown: str
+    files: tuple[str, ...]
+    reader: str
+
+    @classmethod
+    def at(cls, text: str) -> "FileOfRows":
+        """The files that `text`, a path or a glob, stands for."""
+        found = (
+            [text] if Path(text).is_file() else sorted(one for one in glob(text, recursive=True) if Path(one).is_file())
+        )
+        if not found:
+            kind = "is a folder" if Path(text).is_dir() else "is not there"
+            raise BadRequest(
+                f"{text} {kind}.", remedy="Give a CSV, JSONL or Parquet file, or a glob such as 'logs/*.parquet'."
+            )
+        suffixes = {Path(one).suffix.lower() for one in found}
+        if len(suffixes) > 1 or not suffixes <= READERS.keys():
+            raise BadRequest(
+                f"{text} is of a kind that cannot be read ({', '.join(sorted(suffixes)) or 'no suffix'}).",
+                remedy=f"Readable are {', '.join(READERS)}, one kind at a time.",
+            )
+        return cls(text, tuple(found), READERS[suffixes.pop()])
+
+    def columns(self) -> list[str]:
+        """Columns by the header, or by the first rows."""
+        with duckdb.connect() as store:
+            return [str(row[0]) for row in self._run(store, f"DESCRIBE SELECT * FROM {self._relation()}")]
+
+    def load(self, store: duckdb.DuckDBPyConnection, columns: Columns, where: str) -> None:
+        """Nothing is copied: each pass reads the files."""
+        self._run(store, f"CREATE OR REPLACE TEMP VIEW raw AS SELECT * FROM {self._relation()}")
+
+    def _relation(self) -> str:
+        listed = ", ".join("'" + one.replace("'", "''") + "'" for one in self.files)
+        return self.reader.format(files=f"[{listed}]")
+
+    def _run(self, store: duckdb.DuckDBPyConnection, statement: str) -> list[tuple[object, ...]]:
+        try:
+            return store.execute(statement).fetchall()
+        except duckdb.Error as error:
+            first = str(error).splitlines()[0][:300]
+            raise BadRequest(
+                f"{self.shown} cannot be read: {first}", remedy="Is it whole, and what its suffix says?"
+            ) from error

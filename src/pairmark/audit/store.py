@@ -1,0 +1,178 @@
+"""Events in one shape, in DuckDB: whatever the source, the same columns, text trimmed and times in microseconds of UTC.
+
+Every count is one grouped statement over all rows. Times of single events are read only for facts that repeat.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from pairmark.audit.columns import Columns
+from pairmark.audit.definitions import Totals
+from pairmark.audit.sources.address import Source
+
+UUID = "'^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$'"
+BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
+PARTS = ("aggregate", "type", "id", "payload", "key", "correlation")
+KEYS = ("aggregate", "type", "id", "key", "correlation", "payload")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which rows are looked at, and what is the same fact."""
+
+    types: Sequence[str] = ()
+    since: str | None = None
+    until: str | None = None
+    unique_on: Sequence[str] = ("aggregate", "type")
+
+
+class Store:
+    """The events of one source."""
+
+    def __init__(self, source: Source, columns: Columns, chosen: Chosen) -> None:
+        self._store = duckdb.connect()
+        self._spill = tempfile.TemporaryDirectory(prefix="pairmark-audit-")
+        self._store.execute("SET TimeZone = 'UTC'")
+        self._store.execute(f"SET temp_directory = '{self._spill.name}'")
+        self._store.execute("SET preserve_insertion_order = false")
+        self.columns = columns
+        source.load(self._store, columns, "")
+        kinds = {row[0]: str(row[1]) for row in self.rows("DESCRIBE raw")}
+        named = columns.named()
+        self._selected = [
+            f"{_text(named[part], kinds[named[part]])} AS {part}" if part in named else f"NULL::VARCHAR AS {part}"
+            for part in PARTS
+        ]
+        time = _time(columns.time, kinds) if columns.time else "NULL::BIGINT"
+        published = _published(columns.published, kinds) if columns.published else "NULL::BOOLEAN"
+        self._store.execute(
+            f"CREATE TEMP VIEW events AS SELECT {', '.join(self._selected)}, {time} AS moment, {published} AS published FROM raw"
+        )
+        self._key = ", ".join(chosen.unique_on)
+        self._narrow(chosen)
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """What a statement returns."""
+        return self._store.execute(statement, list(values)).fetchall()
+
+    def _narrow(self, chosen: Chosen) -> None:
+        conditions, values = ["aggregate IS NOT NULL"], []
+        if chosen.types:
+            conditions.append("(" + " OR ".join("type GLOB ?" for _ in chosen.types) + ")")
+            values += list(chosen.types)
+        for limit, sign in ((chosen.since, ">="), (chosen.until, "<")):
+            if limit is not None:
+                conditions.append(f"moment {sign} epoch_us(CAST(? AS TIMESTAMPTZ))")
+                values.append(limit)
+        spelled = _with_values(" AND ".join(conditions), values)
+        self._store.execute(f"CREATE TEMP VIEW looked_at AS SELECT * FROM events WHERE {spelled}")
+        self._store.execute(
+            f"CREATE TEMP TABLE fact AS SELECT {self._key}, count(*) AS n, min(moment) AS first, max(moment) AS last "
+            f"FROM looked_at GROUP BY {self._key}"
+        )
+
+    def totals(self) -> Totals:
+        """Counts over everything that was looked at."""
+        events, facts, affected, largest, median = self.rows(
+            "SELECT coalesce(sum(n), 0)::BIGINT, count(*), count(*) FILTER (WHERE n > 1), coalesce(max(n), 0), median(n) FROM fact"
+        )[0]
+        aggregates = self.rows("SELECT count(DISTINCT aggregate) FROM fact" if "aggregate" in self._key else
+                               "SELECT count(DISTINCT aggregate) FROM looked_at")[0][0]  # fmt: skip
+        return Totals(int(events), int(facts), int(aggregates), int(affected), int(largest), median)
+
+    def repeated(self, most: int) -> list[dict[str, Any]]:
+        """The facts with most events beyond the first: key, times in µs (sorted, without the unknown), and what they share."""
+        joined = " AND ".join(f"e.{part} IS NOT DISTINCT FROM f.{part}" for part in self._key.split(", "))
+        keyed = ", ".join(f"f.{part}" for part in self._key.split(", "))
+        statement = f"""
+            WITH worst AS (SELECT * FROM fact WHERE n > 1 ORDER BY n DESC, first, {self._key} LIMIT {most})
+            SELECT {keyed}, f.n, list(e.moment ORDER BY e.moment) FILTER (WHERE e.moment IS NOT NULL), count(e.moment),
+                count(DISTINCT e.id), count(e.id), count(DISTINCT md5(e.payload)), count(e.payload),
+                count(DISTINCT e.correlation), count(e.correlation), count(*) FILTER (WHERE e.published), count(e.published)
+            FROM worst f JOIN looked_at e ON {joined} GROUP BY {keyed}, f.n ORDER BY f.n DESC, min(e.moment), {keyed}"""
+        names = [*self._key.split(", "), "n", "times", "timed", "ids", "with_id", "payloads", "with_payload", "correlations",
+                 "with_correlation", "published", "with_published"]  # fmt: skip
+        return [dict(zip(names, row, strict=True)) for row in self.rows(statement)]
+
+    def payloads(self, key: dict[str, str | None], most: int = 200) -> list[str]:
+        """Payloads of one fact, in the order of their times."""
+        where = " AND ".join(f"{part} IS NOT DISTINCT FROM ?" for part in key)
+        query = f"SELECT payload FROM looked_at WHERE {where} AND payload IS NOT NULL ORDER BY moment LIMIT {most}"
+        return [row[0] for row in self.rows(query, list(key.values()))]
+
+    def times(self) -> list[int]:
+        """Every known time, sorted: for a stream of triggers."""
+        return [row[0] for row in self.rows("SELECT moment FROM looked_at WHERE moment IS NOT NULL ORDER BY moment")]
+
+    def odd(self) -> dict[str, int]:
+        """Rows that could not be counted or placed in time, by what is odd about them."""
+        lost, untimed, future, cased = self.rows(
+            "SELECT count(*) FILTER (WHERE aggregate IS NULL), count(*) FILTER (WHERE aggregate IS NOT NULL AND moment IS NULL), "
+            "count(*) FILTER (WHERE moment > epoch_us(now()) + 86400000000), count(DISTINCT type) - count(DISTINCT lower(type)) "
+            "FROM events"
+        )[0]
+        return {"without aggregate": lost, "without a readable time": untimed, "more than a day in the future": future,
+                "types that differ by upper and lower case only": cased}  # fmt: skip
+
+    def types(self, most: int = 20) -> list[tuple[str, int]]:
+        """Types and how often they occur, most frequent first."""
+        return [(row[0], row[1]) for row in self.rows(
+            f"SELECT type, count(*) FROM events GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}")]  # fmt: skip
+
+    def digest(self) -> str:
+        """What tells this snapshot from another: number of rows and an order-free hash over key, id and time of each."""
+        number, mixed = self.rows(
+            "SELECT count(*), coalesce(bit_xor(hash(aggregate, type, id, moment)), 0) FROM looked_at"
+        )[0]
+        return f"{number}-{mixed:016x}"
+
+    def close(self) -> None:
+        """Drop everything."""
+        self._store.close()
+        self._spill.cleanup()
+
+
+def _with_values(condition: str, values: Sequence[str]) -> str:
+    """A view takes no parameters: the values as literals, quoted."""
+    for value in values:
+        condition = condition.replace("?", "'" + value.replace("'", "''").replace("?", "\x00") + "'", 1)
+    return condition.replace("\x00", "?")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(column: str, kind: str) -> str:
+    """Text without blanks at its ends; UUIDs in lower case, so that two spellings are one value; what has parts as JSON."""
+    nested = kind.startswith(("STRUCT", "MAP")) or kind.endswith("]")
+    value = f"to_json({_quoted(column)})" if nested else _quoted(column)
+    text = f"nullif(trim({value}::VARCHAR, {BLANKS}), '')"
+    return f"CASE WHEN regexp_full_match({text}, {UUID}) THEN lower({text}) ELSE {text} END"
+
+
+def _time(column: str, kinds: dict[str, str]) -> str:
+    """Microseconds since 1970 in UTC, from a timestamp, from text or from a number of seconds, ms, µs or ns."""
+    quoted, kind = _quoted(column), kinds[column]
+    if kind.startswith("TIMESTAMP") or kind == "DATE":
+        return f"epoch_us({quoted}::TIMESTAMPTZ)"
+    number = f"try_cast({quoted} AS DOUBLE)"
+    exact = f"try_cast({quoted} AS HUGEINT)"
+    return (
+        f"CASE WHEN {number} IS NULL THEN epoch_us(try_cast({quoted}::VARCHAR AS TIMESTAMPTZ)) "
+        f"WHEN abs({number}) < 1e11 THEN round({number} * 1e6)::BIGINT "
+        f"WHEN abs({number}) < 1e14 THEN round({number} * 1e3)::BIGINT "
+        f"WHEN abs({number}) < 1e17 THEN {exact}::BIGINT ELSE ({exact} // 1000)::BIGINT END"
+    )
+
+
+def _published(column: str, kinds: dict[str, str]) -> str:
+    quoted = _quoted(column)
+    if kinds[column] == "BOOLEAN":
+        return quoted
+    text = f"lower(trim({quoted}::VARCHAR))"
+    return f"({quoted} IS NOT NULL AND {text} NOT IN ('', '0', 'f', 'false', 'no', 'null', 'none'))"
