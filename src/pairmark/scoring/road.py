@@ -218,5 +218,6 @@ def _provenance(fitted: Fit) -> dict[str, Any]:
         "scipy": scipy.__version__,
         "method": fitted.method,
         "prior_sd": fitted.prior_sd,
+        "tie_parameter": fitted.tie_parameter,
         "log_likelihood": fitted.log_likelihood,
     }
