@@ -59,6 +59,7 @@ FORMS = (
     Form(
         "votes", ("left",), ("right",), ("vote", "winner", "choice"), ("judge",), ("seconds", "time_taken"),
         outcomes={"left": 1.0, "right": 0.0, "tie": 0.5}, by_id=True, seats=True,
+        optional=(("began", ("accepted_utc", "accepted")), ("ended", ("submitted_utc", "submitted"))),
     ),
     Form(
         "No More Marking", ("chosen",), ("not_chosen",), (), ("judge_name", "judge_id", "judge"), ("time_taken",), "ms",

@@ -78,6 +78,8 @@ class _Layout:
     weight: int | None
     swapped: int | None
     counted: int | None
+    began: int | None
+    ended: int | None
     where: list[tuple[int, str]]
 
 
@@ -128,7 +130,8 @@ def _layout(header: Sequence[str], columns: Columns, where: Sequence[tuple[str, 
     return _Layout(
         form, Votes(form), first, second, place(columns.vote, form.vote) if form.vote or columns.vote else None,
         place(columns.judge, form.judge), place(columns.time, form.time), place(columns.weight, WEIGHT),
-        position(header, found.get("swapped", ())), position(header, found.get("counted", ())), conditions,
+        position(header, found.get("swapped", ())), position(header, found.get("counted", ())),
+        position(header, found.get("began", ())), position(header, found.get("ended", ())), conditions,
     )  # fmt: skip
 
 
@@ -176,9 +179,15 @@ def _take(batch: Batch, layout: _Layout, parts: _Parts, path: Path) -> None:
         first, second = np.where(swapped, second, first), np.where(swapped, first, second)
         outcome = np.where(swapped, 1 - outcome, outcome)
     judge = np.full(len(batch), -1) if layout.judge is None else cells.judges(batch, layout.judge, parts.judges)
-    seconds, broken = cells.times(batch, layout.time)
+    if layout.time is None and layout.began is not None and layout.ended is not None:
+        seconds, broken = cells.spans(batch, layout.began, layout.ended)
+    else:
+        seconds, broken = cells.times(batch, layout.time)
     if broken and not parts.bad_times:
-        parts.first_bad = batch.place_of(broken[0]), batch.column(layout.time or 0)[broken[0]]
+        parts.first_bad = (
+            batch.place_of(broken[0]),
+            batch.column(layout.time if layout.time is not None else layout.ended or 0)[broken[0]],
+        )
     parts.bad_times += len(broken)
     weight = np.ones(0) if layout.weight is None else cells.weights(batch, layout.weight, path)
     small: tuple[NDArray[Any], ...] = (first.astype(np.int32), second.astype(np.int32), outcome.astype(np.float32), weight,

@@ -97,7 +97,21 @@ def test_words_and_ids_in_one_file_are_refused(table: Build) -> None:
 def test_real_sessions_are_read_and_told_apart() -> None:
     found = read_judgements(SANGWIN, where=[("dimension", "rigour")])
     assert (len(found), len(found.items), len(found.judges), found.seats) == (438, 13, 24, False)
-    assert len(read_judgements(VOTES)) == 2973
+    votes = read_judgements(VOTES)
+    assert len(votes) == 2973
+    assert 5 < np.nanmedian(votes.seconds) < 600
+    assert votes.notes == ()
+
+
+def test_times_come_from_begin_and_end_where_there_is_no_duration(table: Build) -> None:
+    content = (
+        "left,right,vote,accepted_utc,submitted_utc\na,b,left,2016-02-27 17:43:46,2016-02-27 17:44:50\na,b,left,,\n"
+    )
+    found = read_judgements(
+        table(content + "a,b,left,2016-02-27 17:43:46,soon\na,b,left,2016-02-27 17:43:46,2016-02-26\n")
+    )
+    np.testing.assert_array_equal(found.seconds, [64, np.nan, np.nan, np.nan])
+    assert "2 times are not finite numbers of seconds (the first is 'soon' in row 4)" in found.notes[0]
 
 
 def test_our_own_judgements_come_back_as_shown_with_guarded_names_and_only_what_counts(table: Build) -> None:
