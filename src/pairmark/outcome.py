@@ -10,6 +10,7 @@ from uuid import UUID
 import pairmark
 from pairmark.audit.selfcheck import event_counts, self_check
 from pairmark.bootstrap import System
+from pairmark.domain.length import LengthDependence
 from pairmark.domain.result import Agreement, AssessmentResult, EssayScore, JudgeSummary, WaveProgress
 from pairmark.domain.statuses import Status
 from pairmark.errors import BadRequest
@@ -17,6 +18,7 @@ from pairmark.events.catalogue import ComparisonResult
 from pairmark.messaging import held, outbox
 from pairmark.services.assessment.batches import Batch
 from pairmark.services.assessment.queries import StoredResult
+from pairmark.stats.errors import StatsError
 from pairmark.storage.connection import execute
 from pairmark.storage.schema import SERVICES
 
@@ -123,6 +125,7 @@ def _result(
         agreement=_agreement(essays, comparand),
         warnings=[*_warnings(stored), *filter(None, [in_the_way(system, *aggregates)])],
         baseline=batch.design.baseline,
+        length=_length(essays),
     )
 
 
@@ -187,6 +190,17 @@ def _agreement(essays: list[EssayScore], comparand: Comparand | None) -> Agreeme
 
     rho = float(spearmanr([pair[0] for pair in pairs], [pair[1] for pair in pairs]).statistic)
     return Agreement(comparand.column, -rho if comparand.smaller_is_better else rho, comparand.smaller_is_better)
+
+
+def _length(essays: list[EssayScore]) -> LengthDependence | None:
+    """How far the scores go with the words; None for few essays and where all are equally long or good."""
+    from pairmark.stats.length import rank_correlation  # noqa: PLC0415 - only with a result
+
+    try:
+        found = rank_correlation([essay.theta for essay in essays], [essay.words for essay in essays])
+    except StatsError:
+        return None
+    return LengthDependence(len(essays), found.value, found.low, found.high)
 
 
 def _warnings(stored: StoredResult) -> list[str]:
