@@ -1,7 +1,7 @@
 """Collecting what every service believes about one batch into the one result that all reports are rendered from."""
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -55,16 +55,29 @@ def _undelivered(system: System, batch: Batch) -> bool:
         return bool(execute(tx, query, [[str(batch.id), batch.entity_id]]))
 
 
-def in_the_way(system: System, job_id: str, entity_id: str) -> str | None:
-    """One sentence on a message about this batch that a service could not handle, or None."""
+@dataclass(frozen=True)
+class Obstacle:
+    """A message about a batch that a service could not handle. `lasting`: nothing will try it again by itself."""
+
+    sentence: str
+    lasting: bool
+
+
+def in_the_way(system: System, job_id: str, entity_id: str) -> Obstacle | None:
+    """What keeps this batch from going on, or None."""
     for schema in SERVICES:
         for topic, attempts, next_attempt, cause in held.set_aside(system.database, schema, [job_id, entity_id]):
             what = f"{schema} could not handle {topic} of this batch ({cause})"
             if next_attempt is not None:
-                return f"{what}; attempt {attempts + 1} follows at {next_attempt:%H:%M:%S} UTC."
-            return f"{what} in {attempts} attempts and set it aside; `pairmark retry {job_id[:8]}` tries it again."
+                return Obstacle(
+                    f"{what}; attempt {attempts + 1} follows at {next_attempt:%H:%M:%S} UTC.", lasting=False
+                )
+            again = f"`pairmark retry {job_id[:8]}` tries it again."
+            return Obstacle(f"{what} in {attempts} attempts and set it aside; {again}", lasting=True)
         for topic, cause in held.unusable(system.database, schema, [job_id, entity_id], ComparisonResult.topic):
-            return f"{schema} cannot read {topic} of this batch ({cause}); it is kept in the quarantine."
+            return Obstacle(
+                f"{schema} cannot read {topic} of this batch ({cause}); it is kept in the quarantine.", lasting=True
+            )
     return None
 
 
@@ -81,18 +94,24 @@ def collect(
     batch_id: UUID,
     identical: Iterable[Iterable[str]] = (),
     comparand: Comparand | None = None,
+    notes: Sequence[str] = (),
 ) -> AssessmentResult:
-    """The result of a batch as it stands now; scores only if it is complete."""
+    """The result of a batch as it stands now; scores only if it is complete. `notes` join its warnings."""
     stored = system.assessment.result(batch_id)
     if stored is None:
         raise BadRequest(f"There is no batch {batch_id}.", remedy="`pairmark status` lists what there is.")
-    return _result(system, stored, identical, comparand)
+    return _result(system, stored, identical, comparand, notes)
 
 
 def _result(
-    system: System, stored: StoredResult, identical: Iterable[Iterable[str]], comparand: Comparand | None
+    system: System,
+    stored: StoredResult,
+    identical: Iterable[Iterable[str]],
+    comparand: Comparand | None,
+    notes: Sequence[str],
 ) -> AssessmentResult:
     batch = stored.batch
+    obstacle = in_the_way(system, str(batch.id), batch.entity_id)
     aggregates = [str(batch.id), batch.entity_id]
     essays = _essays(stored)
     counted = batch.counted + batch.reused
@@ -123,7 +142,7 @@ def _result(
         provenance=_provenance(system, stored),
         identical_texts=[list(group) for group in identical],
         agreement=_agreement(essays, comparand),
-        warnings=[*_warnings(stored), *filter(None, [in_the_way(system, *aggregates)])],
+        warnings=[*_warnings(stored), *notes, *([obstacle.sentence] if obstacle is not None else [])],
         baseline=batch.design.baseline,
         length=_length(essays),
     )
@@ -184,8 +203,8 @@ def _agreement(essays: list[EssayScore], comparand: Comparand | None) -> Agreeme
     if comparand is None:
         return None
     pairs = [(essay.theta, comparand.scores[essay.essay_id]) for essay in essays if essay.essay_id in comparand.scores]
-    if len(pairs) < 3:
-        return None
+    if len(pairs) < 3 or any(len({pair[side] for pair in pairs}) < 2 for side in (0, 1)):
+        return None  # without differences there is no order to agree with
     from scipy.stats import spearmanr  # noqa: PLC0415 - slow to import
 
     rho = float(spearmanr([pair[0] for pair in pairs], [pair[1] for pair in pairs]).statistic)

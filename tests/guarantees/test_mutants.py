@@ -288,8 +288,31 @@ DATABASE_MUTANTS = [
         "entitlements.reservation",
         "UPDATE entitlements.reservation SET captured = captured + released, released = 0 WHERE state = 'closed'",
     ),
-    trigger(
-        "reservation_stays", "entitlements.reservation", "DELETE FROM entitlements.reservation WHERE state = 'closed'"
+    Guard(
+        "reservation_stays",
+        "DROP TRIGGER reservation_stays ON entitlements.reservation; "
+        "ALTER TABLE entitlements.ledger DROP CONSTRAINT a_batch_has_a_reservation",
+        "DELETE FROM entitlements.reservation WHERE state = 'closed'",
+    ),
+    constraint(
+        "a_batch_has_a_reservation",
+        "entitlements.ledger",
+        f"INSERT INTO entitlements.ledger (account_id, kind, batch_id, amount, charged, at) SELECT {LIMITED}, 'capture', 'nobody', "
+        "0, 99, now()",
+    ),
+    constraint(
+        "topic_is_the_type",
+        "assessment.event_outbox",
+        EVENT.replace("{batch}::text, t, '{{", "{batch}::text, '" + COMPLETED + "', '{{").format(
+            batch=COMPLETE, event_type="pairmark.judging.requested.v1"
+        ),
+    ),
+    constraint(
+        "only_own_events",
+        "entitlements.event_outbox",
+        EVENT.replace("assessment.event_outbox", "entitlements.event_outbox").format(
+            batch=COMPLETE, event_type=COMPLETED
+        ),
     ),
     trigger(
         "phase_moves_only_forward",

@@ -7,7 +7,7 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pairmark
 from pairmark.cli import assess, audit, credits, db, doctor, score, signals, status
@@ -18,7 +18,10 @@ UNEXPECTED = 1
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises what argparse would print, so that every refusal is spoken in one place."""
+    """Raises what argparse would print, so that every refusal is spoken in one place; options are written in full."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         raise BadRequest(f"{message}.", remedy=f"See `{self.prog} --help`.")
