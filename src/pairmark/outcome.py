@@ -100,7 +100,9 @@ def collect(
     stored = system.assessment.result(batch_id)
     if stored is None:
         raise BadRequest(f"There is no batch {batch_id}.", remedy="`pairmark status` lists what there is.")
-    return _result(system, stored, identical, comparand, notes)
+    obstacle = in_the_way(system, str(batch_id), stored.batch.entity_id)
+    warnings = [*_warnings(stored), *notes, *([obstacle.sentence] if obstacle is not None else [])]
+    return _result(system, stored, identical, comparand, warnings)
 
 
 def _result(
@@ -108,10 +110,9 @@ def _result(
     stored: StoredResult,
     identical: Iterable[Iterable[str]],
     comparand: Comparand | None,
-    notes: Sequence[str],
+    warnings: list[str],
 ) -> AssessmentResult:
     batch = stored.batch
-    obstacle = in_the_way(system, str(batch.id), batch.entity_id)
     aggregates = [str(batch.id), batch.entity_id]
     essays = _essays(stored)
     counted = batch.counted + batch.reused
@@ -124,11 +125,7 @@ def _result(
         stop_reason=batch.stop_reason or "",
         error=batch.error,
         essays=essays,
-        reliability={
-            "value": stored.reliability,
-            "method": "empirical-bayes",
-            "target": batch.design.target_reliability,
-        },
+        reliability=_reliability(stored),
         ssr=stored.ssr,
         comparisons=counted,
         waves=batch.wave,
@@ -142,10 +139,15 @@ def _result(
         provenance=_provenance(system, stored),
         identical_texts=[list(group) for group in identical],
         agreement=_agreement(essays, comparand),
-        warnings=[*_warnings(stored), *notes, *([obstacle.sentence] if obstacle is not None else [])],
+        warnings=warnings,
         baseline=batch.design.baseline,
         length=_length(essays),
     )
+
+
+def _reliability(stored: StoredResult) -> dict[str, Any]:
+    target = stored.batch.design.target_reliability
+    return {"value": stored.reliability, "method": "empirical-bayes", "target": target}
 
 
 def _self_check(system: System, batch: Batch) -> dict[str, Any]:
