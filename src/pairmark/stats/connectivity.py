@@ -53,7 +53,7 @@ def strongly_connected(n_items: int, winner: Ints, loser: Ints) -> bool:
         from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
         graph = csr_array((np.ones(len(winner), dtype=np.int8), (winner, loser)), shape=(n_items, n_items))
-        return int(connected_components(graph, connection="strong", return_labels=False)) == 1
+        return bool(connected_components(graph, connection="strong")[0] == 1)
     return _reaches_all(n_items, winner, loser) and _reaches_all(n_items, loser, winner)
 
 

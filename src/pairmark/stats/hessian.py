@@ -142,4 +142,4 @@ def _conjugate_gradients(times: "Callable[[Floats], Floats]", right: Floats, own
 
 def _dots(one: Floats, other: Floats) -> Floats:
     """Column by column, without BLAS: the same bits with any number of threads."""
-    return np.einsum("i...,i...->...", one, other)
+    return np.asarray(np.einsum("i...,i...->...", one, other))

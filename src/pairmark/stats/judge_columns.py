@@ -33,9 +33,8 @@ def judge_weight(ids: tuple[str, ...], judge: Ints | None, weights: Mapping[str,
         return 1.0
     unknown = sorted(set(weights) - set(ids))
     if judge is None or unknown:
-        raise BadComparisonsError(
-            f"There is a weight for the judge {min(weights) if judge is None else unknown[0]!r}, who judged nothing here."
-        )
+        who = unknown[0] if unknown else min(weights)
+        raise BadComparisonsError(f"There is a weight for the judge {who!r}, who judged nothing here.")
     for name, weight in weights.items():
         if not 0 <= weight < float("inf"):
             raise BadComparisonsError(f"The weight {weight} of the judge {name!r} is not a finite number from 0 up.")

@@ -27,7 +27,8 @@ def mode(model: Model, start: Floats, precision: float, tolerance: float = TOLER
     enough = tolerance if exact else tolerance / INEXACT
     at = evaluate(model, start, precision)
     for _ in range(MAX_STEPS):
-        step = hessian(model, at, precision).solve(gradient(model, at, precision), INEXACT)
+        # Along the constant direction the Hessian holds its anchor instead of the prior: no step may go there.
+        step = centred(model, hessian(model, at, precision).solve(gradient(model, at, precision), INEXACT))
         at = _uphill(model, at, step, precision)
         if float(np.abs(step).max()) <= enough:
             return centred(model, at.point)

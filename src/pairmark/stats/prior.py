@@ -12,9 +12,9 @@ import numpy as np
 from pairmark.stats.arrays import Floats
 from pairmark.stats.errors import NotConvergedError
 from pairmark.stats.hessian import DENSE_UP_TO
-from pairmark.stats.newton import mode
+from pairmark.stats.newton import INEXACT, mode
 from pairmark.stats.posterior import Model, centred, curvature_drift, evaluate, gradient
-from pairmark.stats.spread import Spread, drawn_spread, full_spread
+from pairmark.stats.spread import Drawn, Full, drawn_spread, full_spread
 
 MOST_SHAPE, FAR_SD = 0.25, 2.0  # hyperprior variance^shape exp(-variance / (2 FAR_SD^2)); why: docs/decisions
 MAX_ROUNDS = 60
@@ -32,12 +32,12 @@ class _Round:
 
     log_variance: float
     point: Floats
-    spread: Spread
+    spread: Full | Drawn
     slope: float
     drift: Floats
 
 
-def estimate(model: Model, start: Floats, start_sd: float) -> tuple[Floats, Spread, float]:
+def estimate(model: Model, start: Floats, start_sd: float) -> tuple[Floats, Full | Drawn, float]:
     """Estimate the prior SD together with the scores.
 
     Maximises over psi = log variance the marginal likelihood in Laplace's approximation (Tierney & Kadane 1986; MacKay
@@ -74,17 +74,17 @@ def _round(model: Model, near: Floats, log_variance: float) -> tuple[_Round, flo
     return _Round(log_variance, point, spread, slope, drift), float(np.abs(point - near).max())
 
 
-def _spread(model: Model, point: Floats, precision: float) -> Spread:
+def _spread(model: Model, point: Floats, precision: float) -> Full | Drawn:
     if model.size <= DENSE_UP_TO:
         return full_spread(model, point, precision)
     return drawn_spread(model, point, precision, SEARCH_DRAWS)
 
 
-def _polish(model: Model, point: Floats, spread: Spread, precision: float) -> Floats:
+def _polish(model: Model, point: Floats, spread: Full | Drawn, precision: float) -> Floats:
     """Newton steps with a fixed inverse, as long as they shrink fast: cheaper than a new one each time."""
     last = math.inf
-    for _ in range(12):
-        step = spread.times(gradient(model, evaluate(model, point, precision), precision))
+    for _ in range(20):
+        step = spread.times(gradient(model, evaluate(model, point, precision), precision), INEXACT)
         size = float(np.abs(step).max())
         if size > 0.5 * last or size > 2:
             return mode(model, point, precision, ROUGH)
@@ -94,7 +94,7 @@ def _polish(model: Model, point: Floats, spread: Spread, precision: float) -> Fl
     return point
 
 
-def _slope(model: Model, point: Floats, spread: Spread, drift: Floats, log_variance: float) -> float:
+def _slope(model: Model, point: Floats, spread: Full | Drawn, drift: Floats, log_variance: float) -> float:
     """2 dF/dpsi. The last term is how the curvature changes as the mode moves with psi (third derivatives)."""
     n, variance = model.n_items, math.exp(log_variance)
     theta, at = point[:n], evaluate(model, point, 1 / variance)
@@ -127,7 +127,7 @@ def _bend(model: Model, now: _Round) -> float:
     return gain - share - variance / FAR_SD**2
 
 
-def _drift(model: Model, point: Floats, spread: Spread, variance: float) -> Floats:
+def _drift(model: Model, point: Floats, spread: Full | Drawn, variance: float) -> Floats:
     """How the mode moves with log variance, to first order."""
     pull = np.zeros(model.size)
     pull[: model.n_items] = point[: model.n_items] / variance

@@ -4,6 +4,7 @@ Computed when asked for, with one BLAS thread so that the bits repeat. Items are
 puts them into the order of the caller.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,14 +55,14 @@ class Solution:
         contrast = np.zeros(self.model.size)
         contrast[first] += 1
         contrast[second] -= 1
-        return float(np.sqrt(max(contrast @ self.spread.times(contrast), 0.0)))
+        return math.sqrt(max(float(contrast @ self.spread.times(contrast)), 0.0))
 
     def mean_order_error(self) -> float:
         """Standard error of the mean of the order effects."""
         n, orders = self.model.n_items, self.model.n_orders
         mean = np.zeros(self.model.size)
         mean[n : n + orders] = 1 / orders
-        return float(np.sqrt(mean @ self.spread.times(mean)))
+        return math.sqrt(float(mean @ self.spread.times(mean)))
 
     def draws(self, count: int, seed: int) -> Floats:
         """Joint draws of all parameters around the mode, of mean 0, shape (size, count)."""

@@ -6,6 +6,7 @@ not depend on the machine. The curvature comes from `posterior`.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Full:
         """Variance of each parameter, shape (size,)."""
         return np.diag(self.matrix).copy()
 
-    def times(self, vectors: Floats) -> Floats:
+    def times(self, vectors: Floats, tolerance: float = 0.0) -> Floats:
         """The covariance times `vectors`."""
         return np.asarray(self.matrix @ vectors)
 
@@ -80,9 +81,9 @@ class Drawn:
         variance[:n] += constant * ((1 - self.curve.anchor / own[:n]) ** 2 - 1)
         return np.asarray(variance)
 
-    def times(self, vectors: Floats) -> Floats:
-        """The covariance times `vectors`."""
-        return self.curve.spread(vectors)
+    def times(self, vectors: Floats, tolerance: float = 1e-10) -> Floats:
+        """The covariance times `vectors`, to the relative `tolerance`."""
+        return self.curve.spread(vectors, tolerance)
 
     def square(self) -> float:
         """Sum of the squared entries of the theta block: the mean squared product of two different draws."""
@@ -193,7 +194,7 @@ class _Noise:
         return right
 
     @cached_property
-    def _incidence(self) -> "object":
+    def _incidence(self) -> Any:
         """+root at the first item and -root at the second item of each row."""
         from scipy.sparse import csc_array  # noqa: PLC0415 - slow to import, not needed for small fits
 
