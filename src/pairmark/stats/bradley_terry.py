@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from pairmark.stats import sirt
-from pairmark.stats.arrays import Floats, Ints
+from pairmark.stats.arrays import Floats
+from pairmark.stats.canonical import sorted_items, with_sorted_items
 from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.connectivity import joining
 from pairmark.stats.errors import NoFiniteEstimateError, StatsError, UnconnectedError
@@ -79,8 +80,8 @@ def fit(
     _check(data, method, order_effect, ties, prior_sd, start)
     if start_sd is not None and not LEAST_START_SD <= start_sd < float("inf"):
         start_sd = None
-    order, place = _canonical(data.items)
-    sorted_data = data if order is None else _reordered(data, order, place)
+    order, place = sorted_items(data.items)
+    sorted_data = data if order is None else with_sorted_items(data, order, place)
     _check_finite(sorted_data, method, order_effect, ties)
     begin = np.zeros(len(place)) if start is None else np.asarray(start, dtype=np.float64)
     begin = begin if order is None else begin[order]
@@ -193,17 +194,3 @@ def _rough_sd(data: Comparisons) -> float:
     quarter = data.appearances / 4
     beyond_chance = float(np.sum((data.wins - 2 * quarter) ** 2 - quarter))
     return math.sqrt(max(beyond_chance / float(np.sum(quarter**2)), LEAST_START_SD**2))
-
-
-def _canonical(items: tuple[str, ...]) -> tuple[Ints | None, Ints]:
-    """Order of the items that sorts them (None if they are sorted), and the place of each item in it."""
-    order = np.array(sorted(range(len(items)), key=items.__getitem__), dtype=np.int64)
-    sorted_already = np.array_equal(order, np.arange(len(order)))
-    return None if sorted_already else order, np.argsort(order)
-
-
-def _reordered(data: Comparisons, order: Ints, place: Ints) -> Comparisons:
-    """The data with items in sorted order: sums then never depend on the order of the items."""
-    items = tuple(data.items[k] for k in order)
-    ends = (place[data.first], place[data.second])
-    return Comparisons(items, *ends, data.outcome, data.weight, data.judges, data.judge, data.seconds)

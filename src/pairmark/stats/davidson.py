@@ -33,14 +33,16 @@ class Chances:
         """Variance of x: the information of a comparison about d."""
         return self.first * self.second if self.tie is None else (self.first + self.second) / 4 - self.mean**2
 
-    @property
-    def score_variance(self) -> Floats:
-        """Variance of the outcome counted as 1, 1/2, 0; the same number, named for those who look at outcomes."""
-        return self.variance
+    def draw(self, rng: np.random.Generator) -> Floats:
+        """An outcome for each row: 1, 1/2 or 0."""
+        chance = rng.random(self.first.shape)
+        if self.tie is None:
+            return (chance < self.first).astype(np.float64)
+        return ((chance < self.first).astype(np.float64) + (chance < self.first + self.tie)) / 2
 
 
-def chances(logit: Floats, log_nu: float | None = None) -> Chances:
-    """The three probabilities for each d in `logit`, without overflow."""
+def chances(logit: Floats, log_nu: float | Floats | None = None) -> Chances:
+    """The three probabilities for each d in `logit`, without overflow. `log_nu` is one number or one per column."""
     size = np.abs(logit)
     behind = np.exp(-size)
     if log_nu is None:
