@@ -3,23 +3,19 @@
 import numpy as np
 
 from pairmark.stats.comparisons import comparisons
-from pairmark.stats.pairing import plan_wave
 
 
 def panel(*, judges=30, decisions=20, essays=60, sd=2.0, seed=0, planted=0, kind="random", seconds=None):
     """Comparisons of `judges` who decide `decisions` pairs each; the first `planted` of them are of another `kind`.
 
-    Pairs are planned in waves without looking at scores and dealt out in turn. Kinds: random, dissenting (the contrary of
+    Every essay is paired once in each round, at random, and pairs are dealt out in turn. Kinds: random, dissenting (the contrary of
     the truth), one seat (nearly always the first).
     """
     rng = np.random.default_rng([seed, 71])
     truth = rng.normal(0, sd, essays)
-    pairs, total = np.zeros((0, 2), dtype=np.int64), judges * decisions
-    wave = 0
-    while len(pairs) < total:
-        size = min(essays // 2, total - len(pairs))
-        new = plan_wave(essays, pairs[:, 0], pairs[:, 1], size=size, seed=seed, wave=wave)
-        pairs, wave = np.concatenate([pairs, new]), wave + 1
+    total, half = judges * decisions, essays // 2
+    rounds = [rng.permutation(essays)[: 2 * half].reshape(half, 2) for _ in range(-(-total // half))]
+    pairs = np.concatenate(rounds)[:total]
     judge = np.arange(total) % judges
     logit = truth[pairs[:, 0]] - truth[pairs[:, 1]]
     other = {"random": 0 * logit, "dissenting": -logit, "one seat": 0 * logit + 4}[kind]
