@@ -27,7 +27,7 @@ __all__ = ["Fit", "Method", "TieRule", "fit"]
 
 
 LEAST_START_SD = 0.1  # logits; where the search for the prior SD begins at the earliest
-ORDER_SD = 1.0  # logits; prior SD of the order effect: one SD is a first-seat share of .73 between equal texts
+ORDER_SD = 2.5  # logits; prior SD of the order effect: weak, one SD is a first-seat share of .92 between equal texts
 JUDGE_ORDER_SD = 1.0  # logits; prior SD of how far the order effect of one judge lies from that of all
 TIE_SD = 2.0  # prior SD of log nu; one SD either way is a chance of ties between equal texts of .06 to .79
 
@@ -180,13 +180,14 @@ def _solve(
         point[-1] = math.log(2 * tied / max(weight - tied, 1.0))
     if method == "ml" or prior_sd is not None:
         precision = 0.0 if prior_sd is None else prior_sd**-2
-        return Solution(model, mode(model, point, precision), precision), prior_sd
+        return Solution(model, mode(model, point, precision), precision, averaged=method == "map"), prior_sd
     # A start without spread, zeros or the near-zeros of circular votes, says nothing about the SD.
     start_sd = start_sd or float(start.std())
     if start_sd < LEAST_START_SD:
         start_sd = _rough_sd(data)
-    point, spread, sd = estimate(model, point, start_sd)
-    return Solution(model, point, sd**-2, spread), sd
+    found = estimate(model, point, start_sd)
+    solution = Solution(model, found.point, found.sd**-2, found.spread, found.information, averaged=True)
+    return solution, found.sd
 
 
 def _rough_sd(data: Comparisons) -> float:

@@ -73,7 +73,7 @@ def _differences(fit: Fit, rows: Comparisons, trusted: Flags | None) -> Floats:
 
 def _variances(fit: Fit, rows: Comparisons) -> Floats:
     """Variance of each difference without the row itself (one-row downdate), at most that of the prior."""
-    model, spread = row_model(fit, rows), fit.solution.spread
+    model, spread = row_model(fit, rows), fit.solution.curvature
     assert not isinstance(spread, Itemwise)
     variance = replace(spread, model=model).of_rows()[0]
     point = fit.solution.point

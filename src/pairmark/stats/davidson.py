@@ -13,6 +13,8 @@ import numpy as np
 
 from pairmark.stats.arrays import Floats
 
+NODES = 9  # of the quadrature; the moments are smooth in d
+
 
 @dataclass(frozen=True)
 class Chances:
@@ -33,12 +35,56 @@ class Chances:
         """Variance of x: the information of a comparison about d."""
         return self.first * self.second if self.tie is None else (self.first + self.second) / 4 - self.mean**2
 
+    @property
+    def shared(self) -> Floats | None:
+        """Covariance of x and t."""
+        return None if self.tie is None else -self.tie * self.mean
+
+    @property
+    def tie_variance(self) -> Floats | None:
+        """Variance of t: the information of a comparison about log nu."""
+        return None if self.tie is None else self.tie * (1 - self.tie)
+
     def draw(self, rng: np.random.Generator) -> Floats:
         """An outcome for each row: 1, 1/2 or 0."""
         chance = rng.random(self.first.shape)
         if self.tie is None:
             return (chance < self.first).astype(np.float64)
         return ((chance < self.first).astype(np.float64) + (chance < self.first + self.tie)) / 2
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Moments as `Chances` has them, averaged over a normal distribution of d; log nu stays fixed."""
+
+    mean: Floats
+    variance: Floats
+    tie: Floats | None
+    shared: Floats | None
+    tie_variance: Floats | None
+
+
+def averages(logit: Floats, variance: Floats, log_nu: float | None = None) -> Averages:
+    """Moments averaged over d normal around `logit` with this variance, by Gauss-Hermite quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    reach, parts = np.sqrt(np.maximum(variance, 0)), list[list[Floats | None]]()
+    for node in nodes:
+        at = chances(logit + node * reach, log_nu)
+        parts.append([at.mean, at.variance, at.tie, at.shared, at.tie_variance])
+    share = weights / weights.sum()
+    sums = [_weighted(share, [part[k] for part in parts]) for k in range(5)]
+    mean, spread = sums[:2]
+    assert mean is not None
+    assert spread is not None
+    return Averages(mean, spread, *sums[2:])
+
+
+def _weighted(share: Floats, values: list[Floats | None]) -> Floats | None:
+    total: Floats | None = None
+    for weight, value in zip(share, values, strict=True):
+        if value is not None:
+            total = weight * value if total is None else total + weight * value
+    return total
 
 
 def chances(logit: Floats, log_nu: float | Floats | None = None) -> Chances:

@@ -96,8 +96,8 @@ class Fit:
     @property
     def order_effects(self) -> Floats | None:
         """The order effect of each judge, in the order of `comparisons.judges`; a single one if it is for all."""
-        n, orders = len(self.items), self.solution.model.n_orders
-        return self.solution.point[n : n + orders] if orders else None
+        orders = self.solution.model.n_orders
+        return self.solution.extra[:orders] if orders else None
 
     @property
     def order_effects_se(self) -> Floats | None:
@@ -108,7 +108,7 @@ class Fit:
     @property
     def tie_parameter(self) -> float | None:
         """Davidson's nu: two equal texts tie with chance nu / (2 + nu). None where ties are not modelled."""
-        return math.exp(self.solution.point[-1]) if self.solution.model.ties else None
+        return math.exp(self.solution.extra[-1]) if self.solution.model.ties else None
 
     @property
     def log_tie_parameter_se(self) -> float | None:
@@ -162,7 +162,7 @@ class Fit:
 
     def outcome_chances(self, first: int, second: int) -> tuple[float, float, float]:
         """Chance that `first` wins, of a tie (0 where ties are not modelled), and that `second` wins; order aside."""
-        log_nu = float(self.solution.point[-1]) if self.solution.model.ties else None
+        log_nu = float(self.solution.extra[-1]) if self.solution.model.ties else None
         at = chances(np.array([self.theta[first] - self.theta[second]]), log_nu)
         return float(at.first[0]), 0.0 if at.tie is None else float(at.tie[0]), float(at.second[0])
 

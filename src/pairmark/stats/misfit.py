@@ -120,7 +120,7 @@ def _simulated(fit: Fit, model: Model, simulations: int) -> Iterator[tuple[Float
         at = _chances(model, truth)
         outcome = at.draw(np.random.default_rng([SEED, begin]))
         slope = _slope(model, fit.solution.precision, truth, outcome, at)
-        yield outcome, _chances(model, truth + fit.solution.spread.times(slope))
+        yield outcome, _chances(model, truth + fit.solution.curvature.times(slope))
 
 
 def _slope(model: Model, precision: float, point: Floats, outcome: Floats, at: Chances) -> Floats:

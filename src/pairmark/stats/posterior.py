@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pairmark.stats.arrays import Floats, summed
-from pairmark.stats.davidson import Chances, chances, third_moments
+from pairmark.stats.davidson import Averages, Chances, averages, chances, third_moments
 from pairmark.stats.hessian import Hessian
 from pairmark.stats.tally import Tally
 
@@ -53,6 +53,14 @@ class At:
     height: float
 
 
+@dataclass(frozen=True)
+class Around:
+    """The moments of every row averaged over a normal distribution around a point."""
+
+    point: Floats
+    chances: Averages
+
+
 def evaluate(model: Model, point: Floats, precision: float) -> At:
     """Log likelihood and log posterior; `precision` is 1 / prior variance of theta.
 
@@ -69,7 +77,13 @@ def evaluate(model: Model, point: Floats, precision: float) -> At:
     return At(point, now, likelihood, likelihood - penalty / 2)
 
 
-def gradient(model: Model, at: At, precision: float) -> Floats:
+def average(model: Model, point: Floats, variance: Floats) -> Around:
+    """The moments averaged over logit differences with this variance around those of `point`."""
+    log_nu = float(point[-1]) if model.ties else None
+    return Around(point, averages(logits(model, point), variance, log_nu))
+
+
+def gradient(model: Model, at: At | Around, precision: float) -> Floats:
     """Derivative of the log posterior, shape (size,)."""
     rows, n = model.tally, model.n_items
     residual = rows.won - rows.weight * (0.5 + at.chances.mean)
@@ -84,7 +98,7 @@ def gradient(model: Model, at: At, precision: float) -> Floats:
     return np.concatenate([slope, extra])
 
 
-def hessian(model: Model, at: At, precision: float) -> Hessian:
+def hessian(model: Model, at: At | Around, precision: float) -> Hessian:
     """Negative second derivative of the log posterior."""
     rows, n, orders = model.tally, model.n_items, model.n_orders
     information = rows.weight * at.chances.variance
@@ -94,10 +108,10 @@ def hessian(model: Model, at: At, precision: float) -> Hessian:
         for end, sign in ((rows.first, 1.0), (rows.second, -1.0)):
             border[:, :orders] += sign * summed(end * orders + rows.group, information, n * orders).reshape(n, orders)
         corner[np.arange(orders), np.arange(orders)] += summed(rows.group, information, orders)
-    if at.chances.tie is not None:
-        shared = -rows.weight * at.chances.tie * at.chances.mean
+    if at.chances.shared is not None and at.chances.tie_variance is not None:
+        shared = rows.weight * at.chances.shared
         border[:, -1] = summed(rows.first, shared, n) - summed(rows.second, shared, n)
-        corner[-1, -1] += float(np.sum(rows.weight * at.chances.tie * (1 - at.chances.tie)))
+        corner[-1, -1] += float(np.sum(rows.weight * at.chances.tie_variance))
         if orders:
             crossing = summed(rows.group, shared, orders)
             corner[:orders, -1] += crossing

@@ -37,7 +37,17 @@ class _Round:
     drift: Floats
 
 
-def estimate(model: Model, start: Floats, start_sd: float) -> tuple[Floats, Full | Drawn, float]:
+@dataclass(frozen=True)
+class Settled:
+    """The end of the search: mode (size,), spread there, SD in logits, and the information about log variance."""
+
+    point: Floats
+    spread: Full | Drawn
+    sd: float
+    information: float
+
+
+def estimate(model: Model, start: Floats, start_sd: float) -> Settled:
     """Estimate the prior SD together with the scores.
 
     Maximises over psi = log variance the marginal likelihood in Laplace's approximation (Tierney & Kadane 1986; MacKay
@@ -45,8 +55,6 @@ def estimate(model: Model, start: Floats, start_sd: float) -> tuple[Floats, Full
     Psychometrika 78). The root of its slope is found by Newton's method first, then by the secant rule.
 
     Large fits know the covariance by draws only (`spread.Drawn`); the same draws in every round, so the search settles.
-
-    Returns the mode (size,), the spread there and the SD in logits.
     """
     log_variance = 2 * math.log(start_sd)
     point = mode(model, start, math.exp(-log_variance), ROUGH)
@@ -58,7 +66,7 @@ def estimate(model: Model, start: Floats, start_sd: float) -> tuple[Floats, Full
             continue
         change = _step(model, now, before)
         if abs(change) <= SETTLED and moved <= SETTLED / 10:
-            return now.point, now.spread, math.exp(log_variance / 2)
+            return Settled(now.point, now.spread, math.exp(log_variance / 2), -_bend(model, now) / 2)
         point = centred(model, now.point + change * now.drift)
         log_variance, before = log_variance + change, now
     raise NotConvergedError(f"The spread of the scores did not settle within {MAX_ROUNDS} rounds.")

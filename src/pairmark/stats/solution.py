@@ -11,28 +11,52 @@ from functools import cached_property
 import numpy as np
 
 from pairmark.stats.arrays import Floats
-from pairmark.stats.posterior import Model
-from pairmark.stats.spread import FULL_UP_TO, Full, Itemwise, Spread, drawn_spread, full_spread
+from pairmark.stats.calibrated import Calibrated, calibrated
+from pairmark.stats.posterior import Model, evaluate
+from pairmark.stats.spread import Drawn, Full, Itemwise, Spread, full_spread, redrawn, spread_of
 from pairmark.stats.threads import one_blas_thread
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """The mode `point` (size,) of `model` under the prior `precision`; `known` is a spread there that is known already."""
+    """The mode `point` (size,) of `model` under the prior `precision`.
+
+    `known` is the spread by the curvature at the mode, if it is known already. `information` is that about the log
+    variance of the prior, if that was estimated. `averaged`: errors are those of `calibrated`, not of the curvature at
+    the mode.
+    """
 
     model: Model
     point: Floats
     precision: float
     known: Spread | None = None
+    information: float | None = None
+    averaged: bool = False
 
     @cached_property
-    def spread(self) -> Spread:
-        """The covariance, in full up to `FULL_UP_TO` items."""
+    def curvature(self) -> Spread:
+        """The covariance by the curvature at the mode, in full up to `FULL_UP_TO` items."""
         if isinstance(self.known, Full | Itemwise):
             return self.known
         with one_blas_thread():
-            make = full_spread if self.model.n_items <= FULL_UP_TO else drawn_spread
-            return make(self.model, self.point, self.precision)
+            return spread_of(self.model, evaluate(self.model, self.point, self.precision), self.precision)
+
+    @cached_property
+    def _calibrated(self) -> Calibrated:
+        with one_blas_thread():
+            return calibrated(self.model, self.point, self.precision, self.information, self.known)
+
+    @property
+    def spread(self) -> Spread:
+        """The covariance that errors are taken from, in full up to `FULL_UP_TO` items."""
+        return self._calibrated.spread if self.averaged else self.curvature
+
+    @property
+    def extra(self) -> Floats:
+        """Order effects and log nu as they are reported, shape (n_extras,)."""
+        if self.averaged and self.model.n_extras:
+            return self._calibrated.extra
+        return self.point[self.model.n_items :]
 
     @cached_property
     def errors(self) -> Floats:
@@ -76,7 +100,10 @@ class Solution:
         return np.asarray(draws)
 
     def _far_draws(self, count: int, seed: int) -> Floats:
-        if isinstance(self.spread, Itemwise):
-            noise = np.random.default_rng(seed).standard_normal((self.model.size, count))
-            return self.errors[:, None] * noise
-        return drawn_spread(self.model, self.point, self.precision, count, seed).draws
+        rng = np.random.default_rng(seed)
+        if not isinstance(self.spread, Drawn):
+            return np.asarray(self.errors[:, None] * rng.standard_normal((self.model.size, count)))
+        draws = redrawn(self.spread, self.point, self.precision, count, seed)
+        for vector in self.spread.more:
+            draws += np.outer(vector, rng.standard_normal(count))
+        return draws

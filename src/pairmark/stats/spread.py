@@ -13,7 +13,7 @@ import numpy as np
 from pairmark.stats.arrays import Floats, summed
 from pairmark.stats.errors import StatsError
 from pairmark.stats.hessian import Hessian
-from pairmark.stats.posterior import At, Model, evaluate, hessian
+from pairmark.stats.posterior import Around, At, Model, evaluate, hessian
 
 FULL_UP_TO = 2500  # items; the full covariance of so many takes 50 MB and about a second
 DRAWS = 100
@@ -66,12 +66,14 @@ class Drawn:
     data and on the prior, weighted by the root of its information. Variances are taken from them after conditioning
     each parameter on all others (Sidén, Lindgren, Bolin & Villani 2018, Journal of Computational and Graphical
     Statistics 27): only the part that comes from the others is left to chance. With 20 comparisons per item that
-    leaves a relative error of the standard error below 1 %; in a pure chain it is 1 / sqrt(2 n_draws).
+    leaves a relative error of the standard error below 1 %; in a pure chain it is 1 / sqrt(2 n_draws). `more` are vectors
+    (size,) whose products with themselves are added to the covariance.
     """
 
     model: Model
     curve: Hessian
     draws: Floats
+    more: tuple[Floats, ...] = ()
 
     def variances(self) -> Floats:
         """Variance of each parameter, shape (size,)."""
@@ -79,11 +81,14 @@ class Drawn:
         from_others = own[:, None] * self.draws - self.curve.times(self.draws)
         variance = 1 / own + np.mean(from_others**2, axis=1) / own**2
         variance[:n] += constant * ((1 - self.curve.anchor / own[:n]) ** 2 - 1)
-        return np.asarray(variance)
+        return np.asarray(variance + sum(vector**2 for vector in self.more))
 
     def times(self, vectors: Floats, tolerance: float = 1e-10) -> Floats:
         """The covariance times `vectors`, to the relative `tolerance`."""
-        return self.curve.spread(vectors, tolerance)
+        product = self.curve.spread(vectors, tolerance)
+        for vector in self.more:
+            product = product + vector * float(vector @ vectors)
+        return product
 
     def square(self) -> float:
         """Sum of the squared entries of the theta block: the mean squared product of two different draws."""
@@ -136,6 +141,21 @@ def full_spread(model: Model, point: Floats, precision: float) -> Full:
     return Full(model, hessian(model, evaluate(model, point, precision), precision).inverse())
 
 
+def spread_of(model: Model, at: At | Around, precision: float, count: int = DRAWS, seed: int = SEED) -> Full | Drawn:
+    """The spread by the curvature at a point or averaged around it; in full up to `FULL_UP_TO` items."""
+    curve = hessian(model, at, precision)
+    if model.n_items <= FULL_UP_TO:
+        return Full(model, curve.inverse())
+    draws = curve.solve(_perturbations(model, at, precision, count, seed), DRAW_ERROR)
+    draws[: model.n_items] -= draws[: model.n_items].mean(axis=0)
+    return Drawn(model, curve, draws)
+
+
+def redrawn(spread: Drawn, point: Floats, precision: float, count: int, seed: int) -> Floats:
+    """New draws of mean 0 by the curvature at `point`, shape (size, count)."""
+    return drawn_spread(spread.model, point, precision, count, seed).draws
+
+
 def drawn_spread(model: Model, point: Floats, precision: float, count: int = DRAWS, seed: int = SEED) -> Drawn:
     """The spread at a point near the mode, by `count` draws; the same draws for the same data."""
     at = evaluate(model, point, precision)
@@ -145,7 +165,7 @@ def drawn_spread(model: Model, point: Floats, precision: float, count: int = DRA
     return Drawn(model, curve, draws)
 
 
-def _perturbations(model: Model, at: At, precision: float, count: int, seed: int) -> Floats:
+def _perturbations(model: Model, at: At | Around, precision: float, count: int, seed: int) -> Floats:
     """Random right sides whose covariance is the Hessian without its anchor, shape (size, count)."""
     noise = _Noise.of(model, at)
     right = np.empty((model.size, count))
@@ -172,14 +192,14 @@ class _Noise:
     of_nu: Floats | None
 
     @classmethod
-    def of(cls, model: Model, at: At) -> "_Noise":
-        weight, tie = model.tally.weight, at.chances.tie
+    def of(cls, model: Model, at: At | Around) -> "_Noise":
+        weight, shared, of_nu = model.tally.weight, at.chances.shared, at.chances.tie_variance
         of_d = np.sqrt(weight * at.chances.variance)
-        if tie is None:
+        if shared is None or of_nu is None:
             return cls(model, of_d, None, None)
         with np.errstate(divide="ignore", invalid="ignore"):
-            shared = np.nan_to_num(-weight * tie * at.chances.mean / of_d, posinf=0.0, neginf=0.0)
-        return cls(model, of_d, shared, np.sqrt(np.maximum(weight * tie * (1 - tie) - shared**2, 0)))
+            shared = np.nan_to_num(weight * shared / of_d, posinf=0.0, neginf=0.0)
+        return cls(model, of_d, shared, np.sqrt(np.maximum(weight * of_nu - shared**2, 0)))
 
     def draw(self, rng: np.random.Generator, count: int) -> Floats:
         noise = rng.standard_normal((len(self.of_d), count))
