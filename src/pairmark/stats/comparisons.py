@@ -4,10 +4,10 @@ Everything that estimates takes a `Comparisons`, and only `comparisons()` makes 
 live elsewhere.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeGuard, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from pairmark.stats.arrays import Flags, Floats, Ints
 from pairmark.stats.connectivity import strongly_connected, weak_labels
 from pairmark.stats.errors import BadComparisonsError
+from pairmark.stats.judge_columns import by_judge, judge_weight, time_taken
 from pairmark.stats.tally import Tally, per_item, tally, unordered
 
 Rows = Iterable[tuple[str, str, float]]
 Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
+Number = TypeVar("Number", np.float64, np.int64)
 OUTCOMES = (0.0, 0.5, 1.0)  # second won, tie, first won
 
 
@@ -28,7 +30,9 @@ class Comparisons:
     """Checked comparisons; made by `comparisons()` only.
 
     `items`: ids, shape (n_items,). `first`, `second`: indices into `items` in the order shown; `outcome`: 1 first won,
-    .5 tie, 0 second won; `weight`: not negative. The last four have shape (n_comparisons,) and cannot be written to.
+    .5 tie, 0 second won; `weight`: not negative. `judges` are the ids that `judge` points into; `seconds` the time each
+    took, NaN where unknown; both None where nothing was told. Arrays have shape (n_comparisons,) and cannot be written
+    to.
     """
 
     items: tuple[str, ...]
@@ -36,9 +40,25 @@ class Comparisons:
     second: Ints
     outcome: Floats
     weight: Floats
+    judges: tuple[str, ...] = ()
+    judge: Ints | None = None
+    seconds: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.first)
+
+    def only(self, rows: Flags | Ints) -> "Comparisons":
+        """The same items with these rows alone; judges keep their numbers."""
+        judge = None if self.judge is None else _frozen(self.judge[rows])
+        seconds = None if self.seconds is None else _frozen(self.seconds[rows])
+        arrays = (_frozen(self.first[rows]), _frozen(self.second[rows]))
+        outcome, weight = _frozen(self.outcome[rows]), _frozen(self.weight[rows])
+        return Comparisons(self.items, *arrays, outcome, weight, self.judges, judge, seconds)
+
+    @property
+    def has_ties(self) -> bool:
+        """True if any comparison of weight above 0 was a tie."""
+        return bool((self.pairs.tied > 0).any())
 
     @cached_property
     def pairs(self) -> Tally:
@@ -49,6 +69,14 @@ class Comparisons:
     def ordered_pairs(self) -> Tally:
         """Counts per ordered pair (first seat, second seat), for models with an order effect."""
         return tally(len(self.items), self.first, self.second, self.outcome, self.weight)
+
+    @cached_property
+    def judged_pairs(self) -> Tally:
+        """Counts per ordered pair and judge, for models with an order effect of each judge."""
+        if self.judge is None:
+            raise BadComparisonsError("These comparisons do not say who judged them.")
+        arrays = (self.first, self.second, self.outcome, self.weight)
+        return tally(len(self.items), *arrays, self.judge, len(self.judges))
 
     @cached_property
     def wins(self) -> Floats:
@@ -90,7 +118,13 @@ class Comparisons:
 
 
 def comparisons(
-    rows: Rows | Arrays, *, items: Sequence[str] | None = None, weights: Iterable[float] | None = None
+    rows: Rows | Arrays,
+    *,
+    items: Sequence[str] | None = None,
+    weights: Iterable[float] | None = None,
+    judges: Sequence[str] | None = None,
+    judge_weights: Mapping[str, float] | None = None,
+    seconds: Iterable[float | None] | None = None,
 ) -> Comparisons:
     """Check comparisons and freeze them.
 
@@ -103,6 +137,12 @@ def comparisons(
         All ids, in the order results shall have. Without it: the ids seen, sorted.
     weights
         One finite number >= 0 per comparison; 1 without it.
+    judges
+        Id of the judge of each comparison.
+    judge_weights
+        How much the comparisons of a judge count, times `weights`; 1 for a judge who is not named.
+    seconds
+        Time each comparison took, finite and not negative; None where unknown.
 
     Raises
     ------
@@ -113,9 +153,17 @@ def comparisons(
     known, first, second, outcome = taken
     weight = _weights(weights, len(first))
     _check(known, first, second, outcome, weight)
+    judge_ids, judge = by_judge(judges, len(first))
+    weight = weight * judge_weight(judge_ids, judge, judge_weights)
+    taken_seconds = time_taken(seconds, len(first))
     for array in (first, second, outcome, weight):
         array.flags.writeable = False
-    return Comparisons(known, first, second, outcome, weight)
+    return Comparisons(known, first, second, outcome, weight, judge_ids, judge, taken_seconds)
+
+
+def _frozen(array: NDArray[Number]) -> NDArray[Number]:
+    array.flags.writeable = False
+    return array
 
 
 def _are_arrays(rows: Rows | Arrays) -> TypeGuard[Arrays]:
@@ -182,7 +230,9 @@ def _check(known: tuple[str, ...], first: Ints, second: Ints, outcome: Floats, w
     if len(known) < 2:
         raise BadComparisonsError("One item cannot be compared; at least two are needed.")
     _refuse(first == second, lambda row: f"{known[first[row]]!r} is compared with itself")
-    _refuse(~np.isin(outcome, OUTCOMES), lambda row: f"the outcome {outcome[row]} is not 1, 0.5 or 0")
+    _refuse(
+        (outcome != 0) & (outcome != 0.5) & (outcome != 1), lambda row: f"the outcome {outcome[row]} is not 1, 0.5 or 0"
+    )
     _refuse(~np.isfinite(weight), lambda row: f"the weight {weight[row]} is not a finite number")
     _refuse(weight < 0, lambda row: f"the weight {weight[row]} is negative")
 

@@ -17,17 +17,26 @@ class BadComparisonsError(StatsError):
 class UnconnectedError(StatsError):
     """The comparisons fall into groups with nothing between them, so one scale for all has no meaning.
 
-    `groups` holds the item ids of each group, largest group first.
+    `groups` holds the item ids of each group, largest group first; `joining` the fewest pairs whose comparison would
+    join them.
     """
 
-    def __init__(self, groups: Sequence[Sequence[str]]) -> None:
+    def __init__(self, groups: Sequence[Sequence[str]], joining: Sequence[tuple[str, str]] = ()) -> None:
         self.groups = tuple(tuple(group) for group in groups)
+        self.joining = tuple(joining)
         named = " | ".join(_named(group) for group in self.groups[:4])
         more = f" | and {len(self.groups) - 4} more groups" if len(self.groups) > 4 else ""
         super().__init__(
             f"The comparisons fall into {len(self.groups)} unconnected groups ({named}{more}), and scores across groups "
-            "have no meaning: add comparisons between the groups, or score each group alone."
+            f"have no meaning: add comparisons between the groups{self._enough()}, or score each group alone."
         )
+
+    def _enough(self) -> str:
+        if not self.joining:
+            return ""
+        shown = ", ".join(f"{one} with {other}" for one, other in self.joining[:3])
+        more = f" and {len(self.joining) - 3} more" if len(self.joining) > 3 else ""
+        return f" ({len(self.joining)} at least, such as {shown}{more})"
 
 
 class NoFiniteEstimateError(StatsError):

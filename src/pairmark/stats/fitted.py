@@ -1,9 +1,12 @@
 """What a fit says: a frozen result that answers later questions without computing the fit again.
 
-How the numbers are estimated is in `bradley_terry`; reliability is in `reliability`.
+How the numbers are estimated is in `bradley_terry`; reliability is in `reliability`, the fit of judges and essays in
+`misfit`, judges in `judges`.
 """
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import NormalDist
 from typing import Literal
 
@@ -11,37 +14,45 @@ import numpy as np
 
 from pairmark.stats.arrays import Floats, Ints
 from pairmark.stats.comparisons import Comparisons
+from pairmark.stats.davidson import chances
 from pairmark.stats.errors import StatsError
+from pairmark.stats.solution import Solution
 
 Method = Literal["map", "ml", "sirt"]
 TieRule = Literal["davidson", "half"]
 
 SAME_SCORE = 1e-9  # logits; scores this close differ by rounding only
+RANK_DRAWS = 2000
+RANK_SEED = 4242
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """A number with its standard error and the ends of its interval."""
+
+    value: float
+    standard_error: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
     """Scores of a batch in logits, centred on 0, in the order of `items`.
 
-    `covariance` has shape (n_items, n_items): under the sum-to-zero constraint, so its rows sum to 0 (method "sirt": only
-    the item-by-item variances on its diagonal). `standard_error` is the root of its diagonal. `prior_sd` is the SD of the normal
-    prior (None without one). `order_effect` is the advantage in logits of the text shown first (None if not asked for).
-    `tie_parameter` is Davidson's nu: two equal texts tie with chance nu / (2 + nu) (None where the data have no ties or ties
-    were counted as half wins); the error is that of its logarithm. `log_likelihood` is without prior. `comparisons` are the data.
+    `prior_sd` is the SD of the normal prior (None without one). `log_likelihood` is without prior. `comparisons` are the
+    data. `solution` holds model and mode with items in sorted order, `place` the number of each item there; what needs
+    the covariance is computed when it is asked for, once.
     """
 
     items: tuple[str, ...]
     theta: Floats
-    covariance: Floats
-    standard_error: Floats
     prior_sd: float | None
-    order_effect: float | None
-    order_effect_se: float | None
     log_likelihood: float
     method: Method
     comparisons: Comparisons
-    tie_parameter: float | None = None
-    log_tie_parameter_se: float | None = None
+    solution: Solution
+    place: Ints
 
     @property
     def wins(self) -> Floats:
@@ -53,11 +64,60 @@ class Fit:
         """Weighted comparisons of each item ("comparisons per essay" means these)."""
         return self.comparisons.appearances
 
+    @cached_property
+    def standard_error(self) -> Floats:
+        """Standard error of each score from the full covariance, in logits; never 0. Shape (n_items,).
+
+        Above `spread.FULL_UP_TO` items they come from draws, usually within 1 % (see `spread.Drawn`).
+        """
+        return _read_only(self.solution.errors[self.place])
+
+    @cached_property
+    def covariance(self) -> Floats:
+        """Covariance of the scores under the sum-to-zero constraint, so rows sum to 0; shape (n_items, n_items).
+
+        Method "sirt": only the item-by-item variances on its diagonal. Refused above `spread.FULL_UP_TO` items.
+        """
+        full = self.solution.matrix()
+        in_order = np.array_equal(self.place, np.arange(len(self.place)))
+        return _read_only(full if in_order else full[np.ix_(self.place, self.place)])
+
+    @property
+    def order_effect(self) -> float | None:
+        """Advantage in logits of the text shown first, over all judges alike; None if not asked for."""
+        orders = self.order_effects
+        return None if orders is None else float(orders.mean())
+
+    @property
+    def order_effect_se(self) -> float | None:
+        """Standard error of `order_effect`."""
+        return self.solution.mean_order_error() if self.solution.model.n_orders else None
+
+    @property
+    def order_effects(self) -> Floats | None:
+        """The order effect of each judge, in the order of `comparisons.judges`; a single one if it is for all."""
+        orders = self.solution.model.n_orders
+        return self.solution.extra[:orders] if orders else None
+
+    @property
+    def order_effects_se(self) -> Floats | None:
+        """Standard errors of `order_effects`."""
+        n, orders = len(self.items), self.solution.model.n_orders
+        return self.solution.errors[n : n + orders] if orders else None
+
+    @property
+    def tie_parameter(self) -> float | None:
+        """Davidson's nu: two equal texts tie with chance nu / (2 + nu). None where ties are not modelled."""
+        return math.exp(self.solution.extra[-1]) if self.solution.model.ties else None
+
+    @property
+    def log_tie_parameter_se(self) -> float | None:
+        """Standard error of the logarithm of `tie_parameter`."""
+        return float(self.solution.errors[-1]) if self.solution.model.ties else None
+
     def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
         """Lower and upper ends of the normal interval of each score that covers `level`."""
-        if not 0 < level < 1:
-            raise StatsError(f"The level of an interval lies between 0 and 1, not {level}.")
-        reach = NormalDist().inv_cdf(0.5 + level / 2) * self.standard_error
+        reach = _reach(level) * self.standard_error
         return self.theta - reach, self.theta + reach
 
     def ranks(self) -> Ints:
@@ -70,6 +130,50 @@ class Fit:
         ranks[order] = np.maximum.accumulate(np.where(falls, place, 0))
         return ranks
 
+    def draws(self, count: int, seed: int = RANK_SEED) -> Floats:
+        """Joint draws of all scores from their normal approximation, shape (count, n_items); the same for a seed."""
+        return np.asarray(self.theta + self.solution.draws(count, seed)[: len(self.items), :].T[:, self.place])
+
+    def rank_interval(self, level: float = 0.95, draws: int = RANK_DRAWS) -> tuple[Ints, Ints]:
+        """Best and worst rank of each item that `level` of joint draws lie between; ranks as in `ranks`."""
+        _reach(level)
+        order = np.argsort(-self.draws(draws), axis=1)
+        ranks = np.empty(order.shape, dtype=np.int64)
+        np.put_along_axis(ranks, order, np.broadcast_to(np.arange(1, order.shape[1] + 1), order.shape), axis=1)
+        tails = [(1 - level) / 2, (1 + level) / 2]
+        best = np.quantile(ranks, tails[0], axis=0, method="lower")
+        worst = np.quantile(ranks, tails[1], axis=0, method="higher")
+        return best.astype(np.int64), worst.astype(np.int64)
+
     def probability(self, first: int, second: int) -> float:
-        """Probability that item number `first` beats item number `second`, if it is no tie; order effect left aside."""
+        """Probability that item number `first` beats item number `second`, if one of them wins; order effect aside."""
         return float(1 / (1 + np.exp(self.theta[second] - self.theta[first])))
+
+    def difference_se(self, first: int, second: int) -> float:
+        """Standard error of theta of item number `first` minus theta of item number `second`, exact at any size."""
+        return self.solution.difference_error(int(self.place[first]), int(self.place[second]))
+
+    def win_probability(self, first: int, second: int, level: float = 0.95) -> Estimated:
+        """`probability` with its standard error (delta method) and interval (ends of the interval of the difference)."""
+        reach = _reach(level)
+        difference, error = float(self.theta[first] - self.theta[second]), self.difference_se(first, second)
+        value, low, high = (1 / (1 + np.exp(-difference - k * error)) for k in (0.0, -reach, reach))
+        return Estimated(float(value), float(value * (1 - value) * error), float(low), float(high))
+
+    def outcome_chances(self, first: int, second: int) -> tuple[float, float, float]:
+        """Chance that `first` wins, of a tie (0 where ties are not modelled), and that `second` wins; order aside."""
+        log_nu = float(self.solution.extra[-1]) if self.solution.model.ties else None
+        at = chances(np.array([self.theta[first] - self.theta[second]]), log_nu)
+        return float(at.first[0]), 0.0 if at.tie is None else float(at.tie[0]), float(at.second[0])
+
+
+def _reach(level: float) -> float:
+    """How many standard errors a normal interval that covers `level` reaches to each side."""
+    if not 0 < level < 1:
+        raise StatsError(f"The level of an interval lies between 0 and 1, not {level}.")
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def _read_only(array: Floats) -> Floats:
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,121 @@
+"""Probabilities of the three outcomes of one comparison, and the moments that estimation needs.
+
+With d the logit difference of the two texts (order effect included) and nu the tie parameter, Davidson (1970, Journal of
+the American Statistical Association 65) has P(first) : P(tie) : P(second) = exp(d/2) : nu : exp(-d/2). Without ties
+(log nu = None) this is Bradley-Terry. It is an exponential family: x = 1/2, 0, -1/2 (first, tie, second) goes with d and
+t = 1 for a tie goes with log nu, so first derivatives of the log normaliser are means of (x, t), second ones covariances,
+third ones third central moments.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pairmark.stats.arrays import Floats
+
+NODES = 9  # of the quadrature; the moments are smooth in d
+
+
+@dataclass(frozen=True)
+class Chances:
+    """Probability that the first wins, of a tie, and that the second wins, with the log normaliser; one per row."""
+
+    first: Floats
+    tie: Floats | None
+    second: Floats
+    log_normaliser: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """Mean of x."""
+        return (self.first - self.second) / 2
+
+    @property
+    def variance(self) -> Floats:
+        """Variance of x: the information of a comparison about d."""
+        return self.first * self.second if self.tie is None else (self.first + self.second) / 4 - self.mean**2
+
+    @property
+    def shared(self) -> Floats | None:
+        """Covariance of x and t."""
+        return None if self.tie is None else -self.tie * self.mean
+
+    @property
+    def tie_variance(self) -> Floats | None:
+        """Variance of t: the information of a comparison about log nu."""
+        return None if self.tie is None else self.tie * (1 - self.tie)
+
+    def draw(self, rng: np.random.Generator) -> Floats:
+        """An outcome for each row: 1, 1/2 or 0."""
+        chance = rng.random(self.first.shape)
+        if self.tie is None:
+            return (chance < self.first).astype(np.float64)
+        return ((chance < self.first).astype(np.float64) + (chance < self.first + self.tie)) / 2
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Moments as `Chances` has them, averaged over a normal distribution of d; log nu stays fixed."""
+
+    mean: Floats
+    variance: Floats
+    tie: Floats | None
+    shared: Floats | None
+    tie_variance: Floats | None
+
+
+def averages(logit: Floats, variance: Floats, log_nu: float | None = None) -> Averages:
+    """Moments averaged over d normal around `logit` with this variance, by Gauss-Hermite quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    reach, parts = np.sqrt(np.maximum(variance, 0)), list[list[Floats | None]]()
+    for node in nodes:
+        at = chances(logit + node * reach, log_nu)
+        parts.append([at.mean, at.variance, at.tie, at.shared, at.tie_variance])
+    share = weights / weights.sum()
+    sums = [_weighted(share, [part[k] for part in parts]) for k in range(5)]
+    mean, spread = sums[:2]
+    assert mean is not None
+    assert spread is not None
+    return Averages(mean, spread, *sums[2:])
+
+
+def _weighted(share: Floats, values: list[Floats | None]) -> Floats | None:
+    total: Floats | None = None
+    for weight, value in zip(share, values, strict=True):
+        if value is not None:
+            total = weight * value if total is None else total + weight * value
+    return total
+
+
+def chances(logit: Floats, log_nu: float | Floats | None = None) -> Chances:
+    """The three probabilities for each d in `logit`, without overflow. `log_nu` is one number or one per column."""
+    size = np.abs(logit)
+    behind = np.exp(-size)
+    if log_nu is None:
+        total = 1 + behind
+        ahead = 1 / total
+        behind *= ahead
+        normaliser = size / 2 + np.log(total)
+        tie = None
+    else:
+        exponent = log_nu - size / 2
+        top = np.maximum(exponent, 0)
+        ahead, behind, tie = np.exp(-top), np.exp(-size - top), np.exp(exponent - top)
+        total = ahead + behind + tie
+        ahead, behind, tie = ahead / total, behind / total, tie / total
+        normaliser = size / 2 + top + np.log(total)
+    wins = logit >= 0
+    return Chances(np.where(wins, ahead, behind), tie, np.where(wins, behind, ahead), normaliser)
+
+
+def third_moments(at: Chances) -> tuple[Floats, Floats, Floats, Floats]:
+    """Third central moments xxx, xxt, xtt and ttt of each row; the last three are 0 without ties."""
+    if at.tie is None:
+        zero = np.zeros(())
+        return at.first * at.second * (at.second - at.first), zero, zero, zero
+    mean, tie = at.mean, at.tie
+    up, level, down = 0.5 - mean, -mean, -0.5 - mean
+    xxx = at.first * up**3 + tie * level**3 + at.second * down**3
+    xxt = -tie * (at.first * up**2 + at.second * down**2) + tie * (1 - tie) * level**2
+    xtt = tie**2 * (at.first * up + at.second * down) + tie * (1 - tie) ** 2 * level
+    return xxx, xxt, xtt, tie * (1 - tie) * (1 - 2 * tie)

@@ -1,0 +1,145 @@
+"""The negative Hessian of the log posterior, kept by its pairs: solved densely when small, by conjugate gradients else.
+
+How it comes about is in `posterior`; dense linear algebra is in `positive_definite`.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pairmark.stats import positive_definite
+from pairmark.stats.arrays import Floats, Ints
+from pairmark.stats.errors import NotConvergedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DENSE_UP_TO = 300  # parameters; above, one solution by conjugate gradients takes less time than by Cholesky factors
+FACTORED_UP_TO = (
+    3000  # parameters; up to here, Cholesky factors are the way out where conjugate gradients do not settle
+)
+
+
+@dataclass(frozen=True)
+class Hessian:
+    """Second derivatives, made invertible along the constant direction.
+
+    theta block: `diagonal` minus `information` at (first, second) and (second, first). `border` (n_items, n_extras) and
+    `corner` (n_extras, n_extras) belong to the other parameters. The constant direction carries no information under
+    the sum-to-zero constraint. It gets the curvature `anchor` (the mean information of an item), which keeps the
+    matrix well conditioned and is taken out of every inverse again.
+    """
+
+    n_items: int
+    first: Ints
+    second: Ints
+    information: Floats
+    diagonal: Floats
+    border: Floats
+    corner: Floats
+    anchor: float
+    precision: float
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return self.n_items + len(self.corner)
+
+    @property
+    def own(self) -> Floats:
+        """The diagonal of the whole matrix, anchor included."""
+        return np.concatenate([self.diagonal + self._fill, np.diag(self.corner)])
+
+    @property
+    def _fill(self) -> float:
+        return (self.anchor - self.precision) / self.n_items
+
+    def dense(self) -> Floats:
+        """The whole matrix, shape (size, size)."""
+        n = self.n_items
+        matrix = np.empty((self.size, self.size))
+        matrix[:n, :n] = self._fill
+        np.subtract.at(matrix, (self.first, self.second), self.information)
+        np.subtract.at(matrix, (self.second, self.first), self.information)
+        matrix[np.arange(n), np.arange(n)] += self.diagonal
+        matrix[:n, n:], matrix[n:, :n], matrix[n:, n:] = self.border, self.border.T, self.corner
+        return matrix
+
+    def times(self, vectors: Floats) -> Floats:
+        """The matrix times `vectors`, shape (size,) or (size, k)."""
+        n, one = self.n_items, vectors.ndim == 1
+        theta, extra = vectors[:n], vectors[n:]
+        across, back = self._sparse
+        diagonal = self.diagonal if one else self.diagonal[:, None]
+        product = diagonal * theta + self._fill * theta.sum(axis=0) - (across @ theta + back @ theta)
+        if not len(extra):
+            return np.asarray(product)
+        return np.concatenate([product + self.border @ extra, self.border.T @ theta + self.corner @ extra])
+
+    @cached_property
+    def _sparse(self) -> tuple[Any, Any]:
+        """The information per pair as a sparse matrix, and its transpose; rows come sorted by `first`."""
+        from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import, not needed for small fits
+
+        begins = np.searchsorted(self.first, np.arange(self.n_items + 1))
+        across = csr_array((self.information, self.second, begins), shape=(self.n_items, self.n_items))
+        return across, across.T
+
+    def solve(self, vectors: Floats, tolerance: float = 1e-10) -> Floats:
+        """x with H x = `vectors`, shape (size,) or (size, k); above `DENSE_UP_TO` to the relative `tolerance`."""
+        if self.size <= DENSE_UP_TO:
+            return positive_definite.solve(self.dense(), vectors)
+        try:
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                return _conjugate_gradients(self.times, vectors, self.own, tolerance)
+        except NotConvergedError:
+            if self.size > FACTORED_UP_TO:
+                raise
+            return positive_definite.solve(self.dense(), vectors)
+
+    def spread(self, vectors: Floats, tolerance: float = 1e-10) -> Floats:
+        """The covariance under the sum-to-zero constraint times `vectors`."""
+        moved = self.solve(vectors, tolerance)
+        moved[: self.n_items] -= vectors[: self.n_items].sum(axis=0) / (self.anchor * self.n_items)
+        return moved
+
+    def inverse(self) -> Floats:
+        """The covariance under the sum-to-zero constraint, shape (size, size); its theta rows sum to 0."""
+        full = positive_definite.inverse(self.dense())
+        full[: self.n_items, : self.n_items] -= 1 / (self.anchor * self.n_items)
+        return full
+
+
+def _conjugate_gradients(times: "Callable[[Floats], Floats]", right: Floats, own: Floats, tolerance: float) -> Floats:
+    """Conjugate gradients with the diagonal as preconditioner (Hestenes & Stiefel 1952), several right sides at once.
+
+    Stops when each residual, in the norm of the preconditioner, has shrunk to `tolerance` of its right side.
+    """
+    scale = 1 / (own if right.ndim == 1 else own[:, None])
+    found, residual = np.zeros_like(right), right.copy()
+    ahead = residual * scale
+    energy = _dots(residual, ahead)
+    enough = energy * tolerance**2
+    direction = ahead
+    for _ in range(20 * len(own) + 100):
+        if (energy <= enough).all():
+            return found
+        image = times(direction)
+        step = np.where(energy > 0, energy / _dots(direction, image), 0.0)
+        if not np.isfinite(step).all():
+            raise NotConvergedError(positive_definite.SINGULAR)
+        found += step * direction
+        residual -= step * image
+        ahead = residual * scale
+        energy, before = _dots(residual, ahead), energy
+        direction = ahead + np.where(before > 0, energy / before, 0.0) * direction
+    raise NotConvergedError(
+        "The system of equations for the scores did not settle; the data are too nearly unconnected."
+    )
+
+
+def _dots(one: Floats, other: Floats) -> Floats:
+    """Column by column, without BLAS: the same bits with any number of threads."""
+    return np.asarray(np.einsum("i...,i...->...", one, other))

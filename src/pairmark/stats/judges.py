@@ -1,0 +1,92 @@
+"""What each judge did, in numbers a person can check: agreement, seats, answers that turned with the order, time.
+
+Infit and outfit are in `misfit`; who should be looked at is in `screening`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pairmark.stats.arrays import Floats, Ints, counted, summed
+from pairmark.stats.canonical import with_sorted_rows
+from pairmark.stats.comparisons import Comparisons
+from pairmark.stats.consensus import consensus
+from pairmark.stats.errors import StatsError
+from pairmark.stats.fitted import Fit
+from pairmark.stats.tally import tally
+
+
+@dataclass(frozen=True)
+class JudgeSummary:
+    """One entry per judge, in the order of `comparisons.judges`; NaN where there is nothing to tell from.
+
+    `comparisons`: how many. `agreement`: share of decided ones that went to the text that all other judges together
+    score higher; `expected_agreement`: the share to be expected on these pairs from a judge who judges like the others.
+    `first_share`: share won by the text shown first, ties as half. `both_orders`: pairs seen in both orders;
+    `flip_rate`: chance that two judgements of such a pair, one in each order, name different winners.
+    `median_seconds`: of the comparisons whose time is known.
+    """
+
+    ids: tuple[str, ...]
+    comparisons: Ints
+    agreement: Floats
+    expected_agreement: Floats
+    first_share: Floats
+    both_orders: Ints
+    flip_rate: Floats
+    median_seconds: Floats
+
+
+def judge_summary(fit: Fit) -> JudgeSummary:
+    """Count what each judge did; agreement comes from a scale made without that judge."""
+    data = fit.comparisons
+    if data.judge is None:
+        raise StatsError("A summary of judges needs comparisons that say who judged them.")
+    rows, count = with_sorted_rows(data), len(data.judges)
+    assert rows.judge is not None
+    others = consensus(fit)
+    agreed = np.where(others.difference == 0, 0.5, (others.difference > 0) == (others.outcome == 1))
+    likely = np.where(others.difference == 0, 0.5, np.where(others.difference > 0, others.chance, 1 - others.chance))
+    both_orders, flip_rate = _flips(rows, count)
+    return JudgeSummary(
+        data.judges,
+        counted(rows.judge, count),
+        _mean(others.judge, agreed, count),
+        _mean(others.judge, likely, count),
+        _mean(rows.judge, rows.outcome, count),
+        both_orders,
+        flip_rate,
+        _medians(rows, count),
+    )
+
+
+def _mean(judge: Ints, values: Floats, n_judges: int) -> Floats:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(summed(judge, values, n_judges) / counted(judge, n_judges))
+
+
+def _flips(rows: Comparisons, n_judges: int) -> tuple[Ints, Floats]:
+    """Pairs each judge saw in both orders, and the mean chance that the two orders disagree."""
+    assert rows.judge is not None
+    n = len(rows.items)
+    ones = np.ones(len(rows))
+    seen = tally(n, rows.first, rows.second, rows.outcome, ones, rows.judge, n_judges)
+    code = (seen.first * n + seen.second) * n_judges + seen.group
+    other = (seen.second * n + seen.first) * n_judges + seen.group
+    place = np.minimum(np.searchsorted(code, other), len(code) - 1)
+    both = (code[place] == other) & (seen.first < seen.second)
+    first_share = seen.won / seen.weight
+    one, turned = first_share[both], 1 - first_share[place[both]]
+    return counted(seen.group[both], n_judges), _mean(
+        seen.group[both], one * (1 - turned) + turned * (1 - one), n_judges
+    )
+
+
+def _medians(rows: Comparisons, n_judges: int) -> Floats:
+    medians = np.full(n_judges, np.nan)
+    if rows.seconds is None or rows.judge is None:
+        return medians
+    known = ~np.isnan(rows.seconds)
+    for judge in np.unique(rows.judge[known]):
+        medians[judge] = np.median(rows.seconds[known & (rows.judge == judge)])
+    return medians
