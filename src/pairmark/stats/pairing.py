@@ -7,7 +7,7 @@ storing the plan belong to the callers.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pairmark.stats import wave_quotas
+from pairmark.stats import wave_precision, wave_quotas
 from pairmark.stats.arrays import Flags, Floats, Ints, counted
 from pairmark.stats.connectivity import weak_labels
 from pairmark.stats.errors import StatsError
@@ -33,6 +33,7 @@ def plan_wave(
     pair_limit: int = 4,
     blocked: Blocked | None = None,
     wave: int = 0,
+    leeway: int = 0,
 ) -> Ints:
     """Plan up to `size` comparisons at once.
 
@@ -51,6 +52,10 @@ def plan_wave(
         How often an unordered pair may be asked in all.
     blocked
         Unordered pairs that must not be asked, as an iterable of pairs or an array of shape (k, 2).
+    leeway
+        With scores: how far the appearances of an item may lie from their mean. Above 0, pairs are chosen by what they
+        are expected to settle about the order of all items (up to `wave_precision.MOST_ITEMS` items), which gives items
+        in the thick of the scale a little more comparisons than those at its ends. 0: as equal as possible.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def plan_wave(
     Notes
     -----
     In this order: a pair stays below the limit and appears once per wave; a repeat has the other order; components get
-    joined; appearances over history and wave differ by at most 1; first and second seats of an item differ by at most 1;
+    joined; appearances over history and wave differ by at most 1, or stay within `leeway` of their mean; first and second seats of an item differ by at most 1;
     pairs are valuable. The last three give way where nothing else is left to ask.
     """
     history = history_of(n_items, first, second, pair_limit, blocked)
@@ -67,22 +72,41 @@ def plan_wave(
     size = min(size, history.room)
     if size <= 0:
         return np.zeros((0, 2), dtype=np.int64)
+    if leeway and scores is not None and n_items <= wave_precision.MOST_ITEMS and np.all(history.labels == 0):
+        return _planned(_precise(history, size, scores, leeway, np.random.default_rng([seed, wave, 0])))
     drafts: list[tuple[tuple[int, ...], Draft]] = []
     for attempt in range(TRIES if n_items <= SMALL and size <= 4 * n_items else 1):
         draft = _draft(history, size, scores, np.random.default_rng([seed, wave, attempt]))
         drafts.append((_faults(history, draft, size), draft))
         if not any(drafts[-1][0]):
             break
-    best = min(drafts, key=lambda scored: scored[0])[1]
-    return np.array([best.first, best.second], dtype=np.int64).T
+    return _planned(min(drafts, key=lambda scored: scored[0])[1])
+
+
+def _planned(draft: Draft) -> Ints:
+    return np.array([draft.first, draft.second], dtype=np.int64).T
+
+
+def _precise(history: History, size: int, theta: Floats, leeway: int, rng: np.random.Generator) -> Draft:
+    nobody = np.zeros(history.n_items, dtype=np.int64)
+    draft = _books(history, (nobody, nobody, nobody))
+    wave_precision.choose(draft, history, theta, size, leeway, rng)
+    if len(draft) < size:
+        counts, lead = _totals(history, draft)
+        fill(draft, counts, lead, size, rng)
+    return draft
+
+
+def _books(history: History, places: tuple[Ints, Ints, Ints]) -> Draft:
+    pairs = history.pairs.tolist()
+    asked = dict(zip(pairs, history.times.tolist(), strict=True))
+    low_lead = dict(zip(pairs, history.low_leads.tolist(), strict=True))
+    return Draft(asked, low_lead, places, history.limit)
 
 
 def _draft(history: History, size: int, theta: Floats | None, rng: np.random.Generator) -> Draft:
     quota = wave_quotas.appearances(history.counts, history.labels, size, rng)
-    pairs = history.pairs.tolist()
-    asked = dict(zip(pairs, history.times.tolist(), strict=True))
-    low_lead = dict(zip(pairs, history.low_leads.tolist(), strict=True))
-    draft = Draft(asked, low_lead, wave_quotas.seats(quota, history.lead), history.limit)
+    draft = _books(history, wave_quotas.seats(quota, history.lead))
     if np.any(history.labels != history.labels[0]):
         link(draft, history.labels, rng)
     keep = len(draft)
