@@ -4,6 +4,7 @@ Pairs are chosen in `rules`; people, accounts and clocks belong to the callers.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -122,7 +123,7 @@ class _Books:
 
     def _shift(self, path: list[int]) -> None:
         """Along the path, hand one pair of each judge to the next one, the last hand-over first."""
-        for giver, taker in reversed(list(zip(path[:-1], path[1:], strict=True))):
+        for giver, taker in reversed(list(pairwise(path))):
             pair = int(np.flatnonzero((self.judge == giver) & self.allowed[:, taker])[0])
             self._take_back(pair)
             self._give(pair, taker)
