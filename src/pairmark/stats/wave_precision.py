@@ -10,8 +10,8 @@ from pairmark.stats.arrays import Flags, Floats, Ints
 from pairmark.stats.wave_draft import Draft
 from pairmark.stats.wave_history import History
 
-MOST_ITEMS = 200  # beyond, a covariance matrix per wave costs more time than the better pairs are worth
-WINDOW = 1000
+MOST_ITEMS = 150  # beyond, planning a wave would take longer than 50 ms
+FAR = 100.0  # logits; beyond, pairs tell equally little
 NEVER = -1.0  # below every gain
 
 
@@ -33,66 +33,62 @@ def choose(draft: Draft, history: History, theta: Floats, size: int, leeway: int
     picks = _Picks(history, theta, order)
     places = _Places(history, order, size, leeway)
     while len(draft) < size:
-        gain = np.where(places.open_pairs(picks.far, size - len(draft)), picks.gain(), NEVER)
+        gain = np.where(places.open_pairs(picks.one, picks.other, size - len(draft)), picks.gain(), NEVER)
         best = int(np.argmax(gain))
-        if gain.flat[best] <= NEVER:
+        if gain[best] <= NEVER:
             return
-        one, gap = divmod(best, picks.span)
-        other = one + gap + 1
-        ends = _seated(draft, int(order[one]), int(order[other]), places.lead[one] - places.lead[other], rng)
-        picks.take(one, other)
+        one, other = int(picks.one[best]), int(picks.other[best])
+        ends = _seated(draft, int(order[one]), int(order[other]), int(places.lead[one] - places.lead[other]), rng)
+        picks.used[best] = True
         if ends is not None:
             draft.add(*ends)
+            picks.count_on(best)
             places.take(one, other, 1 if ends[0] == order[one] else -1)
 
 
 class _Picks:
-    """Gains of all pairs (k, k + 1 + gap) in order of score, shape (n_items, span), as the wave grows."""
+    """Gains of all pairs (`one`, `other`) of places in order of score, shape (n_pairs,), as the wave grows."""
 
     def __init__(self, history: History, theta: Floats, order: Ints) -> None:
-        n, scores = history.n_items, theta[order]
-        self.span = min(WINDOW, n - 1)
-        spread = posterior(history, theta)[np.ix_(order, order)]
-        gap = scores[:, None] - scores[None, :]
-        variance = np.diag(spread)[:, None] + np.diag(spread)[None, :] - 2 * spread
-        np.fill_diagonal(variance, 1.0)
-        weight = np.exp(-(gap**2) / (2 * variance)) / np.sqrt(variance)
-        np.fill_diagonal(weight, 0.0)
+        self.one, self.other = np.triu_indices(history.n_items, 1)
+        times = history.times_asked(order[self.one], order[self.other])
+        self.used = times >= history.limit
+        self._share = 1 / (1.0 + times) ** 2  # judges tend to repeat themselves, so a repeat tells less than a new pair
+        self._spread = posterior(history, theta)[np.ix_(order, order)]
+        gap = self._apart(theta[order])
+        self._information = 0.25 / np.cosh(np.minimum(np.abs(gap), FAR) / 2) ** 2
+        own = np.diag(self._spread)
+        self._variance = own[self.one] + own[self.other] - 2 * self._spread[self.one, self.other]
+        weight = np.zeros_like(self._spread)
+        weight[self.one, self.other] = np.exp(-(gap**2) / (2 * self._variance)) / np.sqrt(self._variance)
+        weight += weight.T
         self._slope = np.diag(weight.sum(axis=1)) - weight
-        self._spread = spread
-        one = np.repeat(np.arange(n), self.span).reshape(n, self.span)
-        other = one + np.arange(1, self.span + 1)
-        inside = other < n
-        self.far = np.where(inside, other, 0)
-        times = history.times_asked(order[one.ravel()], order[self.far.ravel()]).reshape(n, self.span)
-        self._possible = inside & (times < history.limit)
-        self._information = 0.25 / np.cosh(np.minimum(np.abs(gap[one, self.far]), 100.0) / 2) ** 2
-        self._share = 1 / (1.0 + times) ** 2
-        self._variance = variance[one, self.far]
-        moved = self._slope @ spread
-        self._effect = np.sum(moved**2, axis=0)[:, None] + np.sum(moved**2, axis=0)[self.far]
-        self._effect -= 2 * np.einsum("ki,kij->ij", moved, moved[:, self.far])
-        self._moved = moved
+        self._moved = self._slope @ self._spread
+        product = self._moved.T @ self._moved
+        own = np.diag(product)
+        self._effect = own[self.one] + own[self.other] - 2 * product[self.one, self.other]
 
     def gain(self) -> Floats:
         """How much each pair would lower the expected squared error of the ranks; `NEVER` for pairs used up."""
-        settled = self._information / (1 + self._information * self._variance)
-        return np.where(self._possible, self._share * settled * self._effect, NEVER)
+        gain = self._share * self._information * self._effect / (1 + self._information * self._variance)
+        gain[self.used] = NEVER
+        return np.asarray(gain)
 
-    def take(self, one: int, other: int) -> None:
-        """Count on the answer to this pair, and do not offer it again."""
-        gap = other - one - 1
-        information = self._information[one, gap]
+    def count_on(self, pair: int) -> None:
+        """Work with the covariance that an answer to this pair will leave."""
+        one, other, information = self.one[pair], self.other[pair], self._information[pair]
         u = self._spread[:, one] - self._spread[:, other]
         share = information / (1 + information * (u[one] - u[other]))
         rank = self._slope @ u
-        pull = self._moved.T @ rank
-        apart, pulled = u[:, None] - u[self.far], pull[:, None] - pull[self.far]
+        apart = self._apart(u)
+        pulled = self._apart(share * float(rank @ rank) * u - 2 * (rank @ self._moved))
         self._variance -= share * apart**2
-        self._effect += share * apart * (share * float(rank @ rank) * apart - 2 * pulled)
+        self._effect += share * apart * pulled
         self._spread -= share * np.outer(u, u)
         self._moved -= share * np.outer(rank, u)
-        self._possible[one, gap] = False
+
+    def _apart(self, values: Floats) -> Floats:
+        return values[self.one] - values[self.other]
 
 
 class _Places:
@@ -105,12 +101,15 @@ class _Places:
         self.least = np.maximum(np.ceil(mean - leeway) - counts, 0)
         self.lead = history.lead[order].copy()
 
-    def open_pairs(self, far: Ints, left: int) -> Flags:
+    def open_pairs(self, one: Ints, other: Ints, left: int) -> Flags:
         """Pairs whose ends both have a place, in opposite seats, and that leave enough for those who must appear."""
-        has, must, side = self.most > 0, (self.least > 0).astype(np.int64), np.sign(self.lead)
+        has, side = self.most > 0, np.sign(self.lead).astype(np.int8)
+        allowed = has[one] & has[other] & (side[one] * side[other] != 1)
         spare = 2 * left - int(self.least.sum())
-        allowed = has[:, None] & has[far] & (side[:, None] * side[far] != 1)
-        return np.asarray(allowed & (must[:, None] + must[far] >= 2 - spare) if spare < 2 else allowed)
+        if spare < 2:
+            must = (self.least > 0).astype(np.int8)
+            allowed &= must[one] + must[other] >= 2 - spare
+        return np.asarray(allowed)
 
     def take(self, one: int, other: int, way: int) -> None:
         """Strike one place each; `way` is 1 if `one` sits first and -1 if it sits second."""
@@ -128,7 +127,7 @@ def posterior(history: History, theta: Floats) -> Floats:
     """
     n = history.n_items
     one, other = history.pairs // n, history.pairs % n
-    information = history.met * 0.25 / np.cosh(np.minimum(np.abs(theta[one] - theta[other]), 100.0) / 2) ** 2
+    information = history.met * 0.25 / np.cosh(np.minimum(np.abs(theta[one] - theta[other]), FAR) / 2) ** 2
     laplacian = np.zeros((n, n))
     laplacian[one, other] = laplacian[other, one] = -information
     np.fill_diagonal(laplacian, -laplacian.sum(axis=1))
