@@ -18,7 +18,7 @@ pytestmark = pytest.mark.benchmark
 SEEDS, MARKS = range(50), (10, 14, 20)
 STRICT = "closest-score, the closest pair always"
 EVEN = "value in steps, equal appearances"
-ALL = dict(RULES) | {STRICT: partial(closest_score, told_apart=0.0), EVEN: plan_wave}
+ALL = dict(RULES) | {STRICT: partial(closest_score, at_random=0.0), EVEN: plan_wave}
 
 
 def test_rules_on_recorded_votes(record):

@@ -62,13 +62,13 @@ def agreement(topic: Topic, rule: Rule, seed: int, marks: Sequence[int], *, wave
         return np.array([vote[:2] for vote in drawn]), np.array([vote[2] for vote in drawn])
 
     ends = [mark * n // 2 for mark in marks]
-    found: list[float] = []
     least_votes = min(map(len, topic.votes.values()))
     waves = run(topic.items, rule, answer, sizes=_sizes(n // waves_per_essay, ends), seed=seed, pair_limit=least_votes)
-    for standing in waves:
-        if len(standing.comparisons) in ends:
-            found.append(spearman(standing.fit.theta, topic.target) if standing.fit else float("nan"))
-    return found
+    return [
+        spearman(standing.fit.theta, topic.target) if standing.fit else float("nan")
+        for standing in waves
+        if len(standing.comparisons) in ends
+    ]
 
 
 def _sizes(size: int, ends: Sequence[int]) -> list[int]:

@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike
 from pairmark.stats.arrays import Floats, Ints
 from pairmark.stats.errors import StatsError
 from pairmark.stats.pairing import plan_by_value, plan_wave, scores_of
-from pairmark.stats.wave_history import Blocked, History, history_of
+from pairmark.stats.wave_history import Blocked, history_of
 
 LEEWAY = 2  # appearances an essay may lie from the mean under the adaptive rule; what it brings: docs/decisions
-TOLD_APART = 0.25  # standard errors of a difference; closer gaps count as equal, or noise strings items into chains
-AGAIN = 1e6  # steps; a repeat comes after every new pair
+AT_RANDOM = 0.25  # share of a wave; without it closeness strings items into chains, and coin tosses look reliable
+AGAIN = 1e6  # logits; a repeat comes after every new pair
 ENUMERATED = 1_000_000  # pairs; up to here random pairs are drawn from the list of all
 
 
@@ -61,23 +61,28 @@ def adaptive(
 
 def closest_score(
     n_items: int, first: ArrayLike, second: ArrayLike, *, size: int, theta: ArrayLike | None = None, seed: int,
-    pair_limit: int = 4, blocked: Blocked | None = None, wave: int = 0, told_apart: float = TOLD_APART,
+    pair_limit: int = 4, blocked: Blocked | None = None, wave: int = 0, at_random: float = AT_RANDOM,
 ) -> Ints:  # fmt: skip
     """One balanced round, then new pairs of the closest scores, with equal appearances.
 
-    Gaps are told apart in steps of `told_apart` standard errors of a difference, and a draw decides within a step. With 0
-    the closest pair is always taken: on coin tosses that builds chains whose scores drift apart.
+    A share `at_random` of each wave is drawn instead; with 0 the closest pairs are always taken.
     """
-    history = history_of(n_items, first, second, pair_limit, blocked)
-    scores, size = scores_of(theta, n_items), min(size, history.room)
-    if size <= 0:
-        return np.zeros((0, 2), dtype=np.int64)
-    step = told_apart * _error_of_a_difference(history, scores) if scores is not None else 0.0
+    drawn = plan_wave(
+        n_items, first, second, size=size if theta is None else round(at_random * size), seed=seed,
+        pair_limit=pair_limit, blocked=blocked, wave=wave,
+    )  # fmt: skip
+    scores = scores_of(theta, n_items)
+    asked = np.concatenate([np.reshape([first, second], (2, -1)).T.astype(np.int64), drawn])
+    history = history_of(n_items, asked[:, 0], asked[:, 1], pair_limit, blocked)
+    size = min(size - len(drawn), history.room)
+    if size <= 0 or scores is None:
+        return drawn
+    closest = plan_by_value(history, size, scores, seed=seed, wave=wave, value=_closeness)
+    return np.concatenate([drawn, closest])
 
-    def closeness(gap: Floats, times: Ints) -> Floats:
-        return -(np.round(gap / step) if step > 0 else gap) - AGAIN * times
 
-    return plan_by_value(history, size, scores, seed=seed, wave=wave, value=closeness)
+def _closeness(gap: Floats, times: Ints) -> Floats:
+    return -gap - AGAIN * times
 
 
 def equal_appearances(
@@ -115,14 +120,6 @@ def _some_pairs(n_items: int, wanted: int, rng: np.random.Generator) -> tuple[In
     code = np.unique(ends.min(axis=1) * n_items + ends.max(axis=1))
     code = code[code // n_items != code % n_items]
     return code // n_items, code % n_items
-
-
-def _error_of_a_difference(history: History, theta: Floats) -> float:
-    """Typical standard error in logits of the difference of two scores, from the information per item alone."""
-    one, other = history.pairs // history.n_items, history.pairs % history.n_items
-    gap = np.minimum(np.abs(theta[one] - theta[other]), 100.0)
-    per_item = 2 * float(np.sum(history.met * 0.25 / np.cosh(gap / 2) ** 2)) / history.n_items
-    return float((2 / per_item) ** 0.5) if per_item > 0 else 0.0
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(

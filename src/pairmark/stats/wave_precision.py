@@ -7,17 +7,22 @@ scores (`pairing`), and what is left open here is closed in `wave_completion`.
 import numpy as np
 
 from pairmark.stats.arrays import Flags, Floats, Ints
+from pairmark.stats.wave_completion import level_seats
 from pairmark.stats.wave_draft import Draft
 from pairmark.stats.wave_history import History
 
 MOST_ITEMS = 150  # beyond, planning a wave would take longer than 50 ms
 FAR = 100.0  # logits; beyond, pairs tell equally little
+AT_RANDOM = (
+    0.15  # share of a wave drawn from all pairs, first: ties that keep the scores of far items from drifting apart
+)
 NEVER = -1.0  # below every gain
 
 
 def choose(draft: Draft, history: History, theta: Floats, size: int, leeway: int, rng: np.random.Generator) -> None:
     """Add up to `size` pairs to the draft, each the one that lowers the expected squared error of the ranks most.
 
+    The first `AT_RANDOM` of them are drawn, new pairs first: without them coin tosses would look more reliable.
     Appearances over history and wave stay within `leeway` of their mean, seats of an item within 1 of each other.
 
     Notes
@@ -33,10 +38,13 @@ def choose(draft: Draft, history: History, theta: Floats, size: int, leeway: int
     picks = _Picks(history, theta, order)
     places = _Places(history, order, size, leeway)
     while len(draft) < size:
-        gain = np.where(places.open_pairs(picks.one, picks.other, size - len(draft)), picks.gain(), NEVER)
+        gain = picks.gain() if len(draft) >= AT_RANDOM * size else picks.drawn(rng)
+        open_pairs = places.open_pairs(picks.one, picks.other, size - len(draft)) & ~picks.used
+        opposite = open_pairs & places.in_opposite_seats(picks.one, picks.other)
+        gain[~(opposite if opposite.any() else open_pairs)] = NEVER
         best = int(np.argmax(gain))
         if gain[best] <= NEVER:
-            return
+            break
         one, other = int(picks.one[best]), int(picks.other[best])
         ends = _seated(draft, int(order[one]), int(order[other]), int(places.lead[one] - places.lead[other]), rng)
         picks.used[best] = True
@@ -44,6 +52,9 @@ def choose(draft: Draft, history: History, theta: Floats, size: int, leeway: int
             draft.add(*ends)
             picks.count_on(best)
             places.take(one, other, 1 if ends[0] == order[one] else -1)
+    lead = np.empty_like(places.lead)
+    lead[order] = places.lead
+    level_seats(draft, lead)
 
 
 class _Picks:
@@ -74,6 +85,10 @@ class _Picks:
         gain[self.used] = NEVER
         return np.asarray(gain)
 
+    def drawn(self, rng: np.random.Generator) -> Floats:
+        """Any pairs, those asked least often first; `NEVER` for pairs used up."""
+        return np.where(self.used, NEVER, self._share * (1 + rng.random(len(self.one))) / 2)
+
     def count_on(self, pair: int) -> None:
         """Work with the covariance that an answer to this pair will leave."""
         one, other, information = self.one[pair], self.other[pair], self._information[pair]
@@ -102,14 +117,19 @@ class _Places:
         self.lead = history.lead[order].copy()
 
     def open_pairs(self, one: Ints, other: Ints, left: int) -> Flags:
-        """Pairs whose ends both have a place, in opposite seats, and that leave enough for those who must appear."""
-        has, side = self.most > 0, np.sign(self.lead).astype(np.int8)
-        allowed = has[one] & has[other] & (side[one] * side[other] != 1)
+        """Pairs whose ends both have a place, and that leave enough places for those who must appear."""
+        has = self.most > 0
+        allowed = has[one] & has[other]
         spare = 2 * left - int(self.least.sum())
         if spare < 2:
             must = (self.least > 0).astype(np.int8)
             allowed &= must[one] + must[other] >= 2 - spare
         return np.asarray(allowed)
+
+    def in_opposite_seats(self, one: Ints, other: Ints) -> Flags:
+        """Pairs that can be seated without anybody's lead growing beyond 1."""
+        side = np.sign(self.lead).astype(np.int8)
+        return np.asarray(side[one] * side[other] != 1)
 
     def take(self, one: int, other: int, way: int) -> None:
         """Strike one place each; `way` is 1 if `one` sits first and -1 if it sits second."""
@@ -143,7 +163,9 @@ def posterior(history: History, theta: Floats) -> Floats:
 
 
 def _seated(draft: Draft, one: int, other: int, lead: float, rng: np.random.Generator) -> tuple[int, int] | None:
-    """The order that levels the seats and flips a repeat; None if no order does both."""
+    """The order that flips a repeat, or else levels the seats; None if the pair may not be asked."""
     towards = [(one, other), (other, one)] if lead == 0 else [(other, one) if lead > 0 else (one, other)]
+    if draft.asked.get(draft.code(one, other), 0):
+        towards = [(one, other), (other, one)]
     fit = [pair for pair in towards if draft.allowed(*pair)]
     return fit[int(rng.integers(len(fit)))] if fit else None
