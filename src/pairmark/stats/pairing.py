@@ -13,7 +13,7 @@ from pairmark.stats import wave_precision, wave_quotas
 from pairmark.stats.arrays import Flags, Floats, Ints, counted
 from pairmark.stats.connectivity import weak_labels
 from pairmark.stats.errors import StatsError
-from pairmark.stats.wave_completion import Exchanges, fill, repair
+from pairmark.stats.wave_completion import Exchanges, fill, level_seats, repair
 from pairmark.stats.wave_draft import Draft, link, match
 from pairmark.stats.wave_history import Blocked, History, history_of
 
@@ -110,9 +110,9 @@ def _precise(history: History, size: int, theta: Floats, leeway: int, rng: np.ra
     nobody = np.zeros(history.n_items, dtype=np.int64)
     draft = _books(history, (nobody, nobody, nobody))
     wave_precision.choose(draft, history, theta, size, leeway, rng)
-    if len(draft) < size:
-        counts, lead = _totals(history, draft)
-        fill(draft, counts, lead, size, rng)
+    counts, lead = _totals(history, draft)
+    fill(draft, counts, lead, size, rng)
+    level_seats(draft, lead)
     return draft
 
 

@@ -7,7 +7,6 @@ scores (`pairing`), and what is left open here is closed in `wave_completion`.
 import numpy as np
 
 from pairmark.stats.arrays import Flags, Floats, Ints
-from pairmark.stats.wave_completion import level_seats
 from pairmark.stats.wave_draft import Draft
 from pairmark.stats.wave_history import History
 
@@ -23,7 +22,7 @@ def choose(draft: Draft, history: History, theta: Floats, size: int, leeway: int
     """Add up to `size` pairs to the draft, each the one that lowers the expected squared error of the ranks most.
 
     The first `AT_RANDOM` of them are drawn, new pairs first: without them coin tosses would look more reliable.
-    Appearances over history and wave stay within `leeway` of their mean, seats of an item within 1 of each other.
+    Appearances over history and wave stay within `leeway` of their mean.
 
     Notes
     -----
@@ -44,7 +43,7 @@ def choose(draft: Draft, history: History, theta: Floats, size: int, leeway: int
         gain[~(opposite if opposite.any() else open_pairs)] = NEVER
         best = int(np.argmax(gain))
         if gain[best] <= NEVER:
-            break
+            return
         one, other = int(picks.one[best]), int(picks.other[best])
         ends = _seated(draft, int(order[one]), int(order[other]), int(places.lead[one] - places.lead[other]), rng)
         picks.used[best] = True
@@ -52,9 +51,6 @@ def choose(draft: Draft, history: History, theta: Floats, size: int, leeway: int
             draft.add(*ends)
             picks.count_on(best)
             places.take(one, other, 1 if ends[0] == order[one] else -1)
-    lead = np.empty_like(places.lead)
-    lead[order] = places.lead
-    level_seats(draft, lead)
 
 
 class _Picks:
@@ -120,10 +116,10 @@ class _Places:
         """Pairs whose ends both have a place, and that leave enough places for those who must appear."""
         has = self.most > 0
         allowed = has[one] & has[other]
-        spare = 2 * left - int(self.least.sum())
-        if spare < 2:
+        due = int(self.least.sum())
+        if left <= due:  # early enough for each of them to meet somebody in the opposite seat
             must = (self.least > 0).astype(np.int8)
-            allowed &= must[one] + must[other] >= 2 - spare
+            allowed &= must[one] + must[other] >= (1 if due < 2 * left else 2)
         return np.asarray(allowed)
 
     def in_opposite_seats(self, one: Ints, other: Ints) -> Flags:

@@ -63,7 +63,7 @@ def test_an_unknown_rule_is_refused_with_those_there_are():
 
 def test_the_adaptive_rule_finds_the_order_of_all_real_votes_better_than_equal_appearances():
     """Full size: also better than the closest score, with and without chance, at 10, 14 and 20 comparisons per essay."""
-    marks, seeds = size((14,), (10, 14, 20)), range(size(8, 50))
+    marks, seeds = size((20,), (10, 14, 20)), range(size(25, 50))
     peers = [equal_appearances] if len(marks) == 1 else [equal_appearances, closest_score, strictly_closest]
     with one_blas_thread():
         ours, *others = (
