@@ -76,7 +76,7 @@ def test_the_adaptive_rule_asks_every_pair_of_a_small_batch_up_to_the_limit_and_
 @pytest.mark.parametrize("order_bias", [0.0, 1.0])
 @pytest.mark.parametrize("n_items", [12, 35, 120, 160])
 def test_the_adaptive_rule_balances_sides_and_appearances_whatever_judges_answer(n_items, order_bias):
-    """After every wave, while no more than half the pairs are asked; beyond 150 essays appearances are equal."""
+    """After every wave, while no more than half the pairs are asked; beyond 140 essays appearances are equal."""
     last = min(5, n_items // 4)
     items = [f"e{k:03}" for k in range(n_items)]
     judges = simulated_judges(true_scores(n_items, 1.5, seed=n_items), n_items, order_bias=order_bias)

@@ -127,20 +127,13 @@ def _print(design: "Design", needs: "list[Need]") -> None:
 
     console = Console(highlight=False)
     console.print(
-        f"{design.essays} essays with a true SD of {design.true_sd:g} logits, judge noise {design.judge_noise:g}, "
-        f"{design.random_share:.0%} of decisions at random; target reliability {design.target:g}"
+        f"{design.essays} essays, true SD {design.true_sd:g} logits, judge noise {design.judge_noise:g}, "
+        f"{design.random_share:.0%} of decisions random; target {design.target:g}"
     )
-    table = Table(box=None, pad_edge=False)
-    table.add_column("pairing rule")
-    for heading in (
-        "per essay",
-        "comparisons",
-        "judges",
-        "hours",
-        *(["cost"] if design.cost else []),
-        "true r²",
-        "reached",
-    ):
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("pairing rule", no_wrap=True)
+    money = ["cost"] if design.cost else []
+    for heading in ("per essay", "comparisons", "judges", "hours", *money, "true r²", "reached"):
         table.add_column(heading, justify="right")
     for one in needs:
         table.add_row(*_row(design, one))
@@ -150,17 +143,20 @@ def _print(design: "Design", needs: "list[Need]") -> None:
 
 
 def _row(design: "Design", one: "Need") -> list[str]:
-    cost = [_range(one.cost, 2)] if design.cost else []
+    cost = [_range(one.cost)] if design.cost else []
+    agreement = "-" if one.true_reliability is None else f"{one.true_reliability.median:.2f}"
     return [
-        one.rule, _range(one.comparisons_per_essay, 1), _range(one.comparisons, 0), _range(one.judges, 0),
-        _range(one.hours, 1), *cost, _range(one.true_reliability, 2), f"{one.reached} of {one.sessions}",
+        one.rule, _range(one.comparisons_per_essay), _range(one.comparisons, 0), _range(one.judges, 0), _range(one.hours), *cost,
+        agreement, f"{one.reached}/{one.sessions}",
     ]  # fmt: skip
 
 
-def _range(found: "Range | None", digits: int) -> str:
+def _range(found: "Range | None", digits: int | None = None) -> str:
+    """Median (low-high), rounded to what a plan needs."""
     if found is None:
         return "-"
-    return f"{found.median:,.{digits}f} ({found.low:,.{digits}f} to {found.high:,.{digits}f})"
+    digits = (0 if found.median >= 10 else 1) if digits is None else digits
+    return f"{found.median:,.{digits}f} ({found.low:,.{digits}f}–{found.high:,.{digits}f})"  # noqa: RUF001 - a range
 
 
 def _advice(design: "Design", one: "Need") -> str:

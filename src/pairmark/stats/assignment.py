@@ -99,7 +99,10 @@ class _Books:
         busy = set(range(len(self.load)))
         while busy:
             most = max(busy, key=lambda one: (int(self.load[one]), -one))
-            path = self._path([most], (self.load < self.load[most] - 1) & (self.load < self.quotas))
+            ends = (self.load < self.load[most] - 1) & (self.load < self.quotas)
+            if not ends.any():
+                return
+            path = self._path([most], ends)
             if path:
                 self._shift(path)
             else:
@@ -107,18 +110,19 @@ class _Books:
 
     def _path(self, starts: list[int], ends: Flags) -> list[int]:
         """Shortest chain of judges from a start to an end, along which one pair each can move on; empty if none."""
-        before = dict.fromkeys(starts, NOBODY)
+        before = np.full(len(ends), NOBODY, dtype=np.int64)
+        new = np.ones(len(ends), dtype=np.bool_)
+        new[starts] = False
         queue = list(starts)
         for judge in queue:
             if ends[judge]:
                 path = [judge]
                 while before[path[-1]] != NOBODY:
-                    path.append(before[path[-1]])
+                    path.append(int(before[path[-1]]))
                 return path[::-1]
-            for other in np.flatnonzero(self.movable[judge]).tolist():
-                if other not in before:
-                    before[other] = judge
-                    queue.append(other)
+            reached = np.flatnonzero(new & (self.movable[judge] > 0))
+            before[reached], new[reached] = judge, False
+            queue.extend(reached.tolist())
         return []
 
     def _shift(self, path: list[int]) -> None:

@@ -10,11 +10,9 @@ from pairmark.stats.arrays import Flags, Floats, Ints
 from pairmark.stats.wave_draft import Draft
 from pairmark.stats.wave_history import History
 
-MOST_ITEMS = 150  # beyond, planning a wave would take longer than 50 ms
+MOST_ITEMS = 140  # beyond, planning a wave would take longer than 50 ms
 FAR = 100.0  # logits; beyond, pairs tell equally little
-AT_RANDOM = (
-    0.15  # share of a wave drawn from all pairs, first: ties that keep the scores of far items from drifting apart
-)
+AT_RANDOM = 0.2  # share of a wave, drawn first; without it far items drift apart and coin tosses look reliable
 NEVER = -1.0  # below every gain
 
 
