@@ -1,7 +1,8 @@
 """Every guard of the database is taken out in turn, and the harness must notice: one that cannot fail proves nothing (G12).
 
 A mutant here is a clone of a database without one guard; the same attack is refused where the guard stands. The list of
-mutants stands in `support.guards`, and a test compares it with the guards that the database has. Mutants of the program have a file of their own.
+mutants stands in `support.guards`, and a test compares it with the guards that the database has. Mutants of the program have a
+file of their own.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from pairmark.bootstrap import System
 from pairmark.clock import ManualClock
 from pairmark.storage.connection import Database, execute
 from support.callbacks import answers, deliver, open_comparisons, settle
-from support.guards import DATABASE_MUTANTS, Guard
+from support.guards import DATABASE_MUTANTS, EVENT, FAILED, OPEN, Guard
 from support.invariants import violations
 from support.postgres import Databases
 from support.system import BEGIN, submit
