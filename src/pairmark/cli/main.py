@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import pairmark
-from pairmark.cli import assess, audit, credits, db, doctor, score, signals, status
+from pairmark.cli import assess, audit, credits, db, doctor, score, signals, simulate, status
 from pairmark.cli.output import note, put_json
 from pairmark.errors import BadRequest, PairmarkError
 
@@ -44,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument("--json", action="store_true", help="machine-readable output on stdout and nothing else there")
     group.add_argument("--verbose", action="store_true", help="show warnings of the parts at work, on stderr")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (assess, score, status, credits, audit, db, doctor):
+    for module in (assess, simulate, score, status, credits, audit, db, doctor):
         module.add(commands, shared)
     return parser
 
