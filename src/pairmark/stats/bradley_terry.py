@@ -173,6 +173,10 @@ def _solve(
     model: Model, data: Comparisons, method: Method, prior_sd: float | None, start: Floats, start_sd: float | None
 ) -> tuple[Solution, float | None]:
     """The mode, with the SD of the prior where there is one."""
+    # A start without spread, zeros or the near-zeros of circular votes, says nothing about the SD.
+    start_sd = start_sd or float(start.std())
+    if not start.any():  # one step of each item by itself from all scores equal
+        start = (data.wins - data.appearances / 2) / (data.appearances / 4 + (prior_sd or 1.0) ** -2)
     point = np.zeros(model.size)
     point[: model.n_items] = start - start.mean()
     if model.ties:
@@ -181,8 +185,6 @@ def _solve(
     if method == "ml" or prior_sd is not None:
         precision = 0.0 if prior_sd is None else prior_sd**-2
         return Solution(model, mode(model, point, precision), precision, averaged=method == "map"), prior_sd
-    # A start without spread, zeros or the near-zeros of circular votes, says nothing about the SD.
-    start_sd = start_sd or float(start.std())
     if start_sd < LEAST_START_SD:
         start_sd = _rough_sd(data)
     found = estimate(model, point, start_sd)

@@ -13,6 +13,7 @@ from pairmark.stats.posterior import At, Model, centred, evaluate, gradient, hes
 MAX_STEPS = 100
 HALVINGS = 30
 TOLERANCE = 1e-10  # logits; the error at which the mode counts as reached
+LARGE_TOLERANCE = 1e-8  # logits; the same where steps are inexact
 INEXACT = 1e-3  # relative error of a step by conjugate gradients
 
 
@@ -24,7 +25,7 @@ def mode(model: Model, start: Floats, precision: float, tolerance: float = TOLER
     mode is not reached within `MAX_STEPS`.
     """
     exact = model.size <= DENSE_UP_TO
-    enough = tolerance if exact else tolerance / INEXACT
+    enough = tolerance if exact else max(tolerance, LARGE_TOLERANCE) / INEXACT
     at = evaluate(model, start, precision)
     for _ in range(MAX_STEPS):
         # Along the constant direction the Hessian holds its anchor instead of the prior: no step may go there.

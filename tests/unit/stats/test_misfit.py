@@ -165,5 +165,5 @@ def test_a_rank_interval_holds_the_rank_and_is_narrow_where_scores_are_far_apart
     best, worst = result.rank_interval()
     assert ((best <= result.ranks()) & (result.ranks() <= worst)).all()
     assert worst[0] <= 2
-    wide = fit(comparisons(rows[:40] + [("5", "0", 1.0)]))
+    wide = fit(comparisons([*rows[:40], ("5", "0", 1.0)]))
     assert np.mean(np.subtract(*wide.rank_interval()[::-1])) > np.mean(worst - best)

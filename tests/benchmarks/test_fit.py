@@ -1,0 +1,163 @@
+"""Fitting scores, their errors and their misfit, beside evalica and scikit-learn on the same comparisons.
+
+Peers get what they ask for, made from the same arrays within the time: evalica the indices and winners, scikit-learn a
+sparse design. Ours starts from the arrays, too, and checks them. All with one thread.
+"""
+
+import resource
+import time
+from statistics import median
+
+import numpy as np
+import pytest
+
+from pairmark.stats.bradley_terry import fit
+from pairmark.stats.comparisons import comparisons
+from pairmark.stats.misfit import essay_misfit, judge_misfit
+from pairmark.stats.split_half import split_half
+from pairmark.stats.threads import one_blas_thread
+
+pytestmark = pytest.mark.benchmark
+ENOUGH = 1e-3  # logits; a peer that stops farther from the exact scores has not fitted them (ours: 1e-8)
+SMALL, LARGE = (1_000, 20_000), (10_000, 1_000_000)
+
+
+@pytest.fixture(autouse=True)
+def _one_blas_thread():
+    with one_blas_thread():
+        yield
+
+
+def drawn(n_items, n_rows, sd=1.5):
+    """First and second indices, outcomes, item ids and judges of random pairs with this true SD."""
+    rng = np.random.default_rng(11)
+    truth = rng.normal(0, sd, n_items)
+    first = rng.integers(0, n_items, n_rows)
+    second = (first + rng.integers(1, n_items, n_rows)) % n_items
+    outcome = (rng.random(n_rows) < 1 / (1 + np.exp(truth[second] - truth[first]))).astype(float)
+    judges = [f"j{k:03}" for k in rng.integers(0, 50, n_rows)]
+    return first, second, outcome, [f"e{k:05}" for k in range(n_items)], judges
+
+
+def spent(work, times):
+    """Median seconds of `times` runs after a first one."""
+    work()
+    return median(timed(work) for _ in range(times))
+
+
+def timed(work):
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def evalica_scores(first, second, outcome, items):
+    from evalica import Winner, bradley_terry  # noqa: PLC0415 - bench only
+
+    winners = [Winner.X if won else Winner.Y for won in outcome.tolist()]
+    names = np.array(items)
+    scores = np.log(bradley_terry(names[first].tolist(), names[second].tolist(), winners, limit=1000).scores[items])
+    return (scores - scores.mean()).to_numpy()
+
+
+def sklearn_scores(first, second, outcome, items, solver, tolerance):
+    from scipy.sparse import csr_array  # noqa: PLC0415
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - bench only
+
+    ends = np.stack([first, second], axis=1).ravel()
+    signs = np.tile([1.0, -1.0], len(first))
+    design = csr_array((signs, ends, 2 * np.arange(len(first) + 1)), shape=(len(first), len(items)))
+    options = {"C": 1.5**2, "fit_intercept": False, "max_iter": 1000}
+    scores = LogisticRegression(**options, solver=solver, tol=tolerance).fit(design, outcome).coef_[0]
+    return scores - scores.mean()
+
+
+def fastest_sklearn(data, exact, times):
+    """Seconds of its fastest solver and loosest tolerance that come within `ENOUGH` of the exact scores."""
+    ways = [(solver, 10.0**-digits) for solver in ("lbfgs", "newton-cg") for digits in range(4, 12)]
+    found = []
+    for solver in ("lbfgs", "newton-cg"):
+        way = next(way for way in ways if way[0] == solver and far(sklearn_scores(*data, *way), exact) <= ENOUGH)
+        found.append((spent(lambda way=way: sklearn_scores(*data, *way), times), f"sklearn {way[0]}, tol {way[1]:g}"))
+    return min(found)
+
+
+def far(scores, exact):
+    return np.abs(scores - exact).max()
+
+
+def test_scores_of_a_thousand_beside_evalica(record):
+    """Plain maximum likelihood: a true SD at which every item wins and loses, since evalica gives no scores else."""
+    first, second, outcome, items, _ = data = drawn(*SMALL, sd=0.5)
+    ours = spent(lambda: fit(comparisons((first, second, outcome), items=items), method="ml"), 15)
+    theirs = spent(lambda: evalica_scores(*data[:4]), 5)
+    exact = fit(comparisons((first, second, outcome), items=items), method="ml").theta
+    against = f"evalica, {far(evalica_scores(*data[:4]), exact):.1g} logits off"
+    record("fit (ml), 1,000 x 20,000", 1000 * ours, "ms", peer=1000 * theirs, against=against)
+    record("the same: times as fast as evalica", theirs / ours, "times", at_least=4)
+
+
+def test_scores_of_a_thousand_beside_sklearn(record):
+    first, second, outcome, items, _ = drawn(*SMALL)
+    ours = spent(lambda: fit(comparisons((first, second, outcome), items=items), prior_sd=1.5), 15)
+    exact = fit(comparisons((first, second, outcome), items=items), prior_sd=1.5).theta
+    theirs, way = fastest_sklearn((first, second, outcome, items), exact, 5)
+    record("fit, 1,000 x 20,000", 1000 * ours, "ms", peer=1000 * theirs, against=way)
+    record("the same: times as fast as sklearn at equal accuracy", theirs / ours, "times", at_least=4)
+
+
+def test_scores_errors_and_misfit_of_a_thousand(record):
+    first, second, outcome, items, judges = drawn(*SMALL)
+    data = comparisons((first, second, outcome), items=items, judges=judges)
+
+    def whole(simulations):
+        result = fit(data)
+        assert (result.standard_error > 0).all()
+        return judge_misfit(result, simulations), essay_misfit(result, simulations)
+
+    record("fit, full errors, misfit, 1,000 x 20,000", spent(lambda: whole(0), 5), "s", at_most=0.2)
+    record("the same with bands from 400 simulations", spent(lambda: whole(400), 1), "s")
+
+
+def test_scores_of_ten_thousand(record):
+    first, second, outcome, items, _ = drawn(*LARGE)
+    ours = spent(lambda: fit(comparisons((first, second, outcome), items=items), prior_sd=1.5), 3)
+    result = fit(comparisons((first, second, outcome), items=items), prior_sd=1.5)
+    record("errors of 10,000 items", timed(lambda: result.standard_error), "s", at_most=10)
+    assert (result.standard_error > 0).all()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    record("peak memory of the process up to here", peak, "GB", at_most=1)
+    anew = timed(lambda: fit(comparisons((first, second, outcome), items=items)))
+    record("fit, 10,000 x 1,000,000, prior SD estimated", anew, "s")
+    theirs, way = fastest_sklearn((first, second, outcome, items), result.theta, 1)
+    record("fit, 10,000 x 1,000,000", ours, "s", peer=theirs, against=way)
+    record("the same: times as fast as sklearn at equal accuracy", theirs / ours, "times", at_least=1.5)
+
+
+def test_refit_after_a_hundred_new_decisions(record):
+    first, second, outcome, items, _ = drawn(*SMALL)
+    before = fit(comparisons((first[:-100], second[:-100], outcome[:-100]), items=items))
+    data = (first, second, outcome)
+    known = spent(lambda: fit(comparisons(data, items=items), start=before.theta, prior_sd=before.prior_sd), 15)
+    record("refit after 100 new decisions, prior SD kept", 1000 * known, "ms", at_most=15)
+    anew = spent(lambda: fit(comparisons(data, items=items), start=before.theta, start_sd=before.prior_sd), 5)
+    record("refit after 100 new decisions, prior SD estimated anew", 1000 * anew, "ms")
+
+
+def test_the_cost_is_linear_in_comparisons(record):
+    sizes = [50_000, 100_000, 200_000, 400_000]
+    times = []
+    for rows in sizes:
+        first, second, outcome, items, _ = drawn(2_000, rows)
+        work = lambda: fit(comparisons((first, second, outcome), items=items), prior_sd=1.5)  # noqa: B023, E731
+        times.append(spent(work, 3))
+        record(f"fit, 2,000 x {rows:,}", 1000 * times[-1], "ms")
+    power = float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+    record("power of the number of comparisons that the time of a fit grows with", power, "", at_most=1.15)
+
+
+@pytest.mark.parametrize("over", ["judges", "comparisons"])
+def test_a_thousand_split_halves(record, over):
+    first, second, outcome, items, judges = drawn(200, 4_000)
+    result = fit(comparisons((first, second, outcome), items=items, judges=judges))
+    record(f"1,000 split halves over {over}, 200 x 4,000", timed(lambda: split_half(result, over)), "s", at_most=5)
