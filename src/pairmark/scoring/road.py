@@ -23,6 +23,7 @@ from pairmark.stats.comparisons import Comparisons, comparisons
 from pairmark.stats.errors import StatsError, UnconnectedError
 from pairmark.stats.fitted import Fit
 from pairmark.stats.reliability import empirical_bayes, ssr, ssr_observed
+from pairmark.stats.spread import Itemwise
 from pairmark.stats.threads import one_blas_thread
 
 Compatible = Literal["sirt"]
@@ -159,7 +160,9 @@ def _as_published(data: Comparisons) -> Fit:
     """
     limit = fit(data, method="sirt")
     theta, error = sirt.iterate(data, data.wins / data.appearances, sirt.PUBLISHED_TOLERANCE)
-    return replace(limit, theta=theta, standard_error=error, covariance=np.diag(error**2))
+    in_order = np.argsort(limit.place)
+    solution = replace(limit.solution, point=theta[in_order], known=Itemwise(error[in_order] ** 2))
+    return replace(limit, theta=theta, solution=solution)
 
 
 def _essays(fitted: Fit, words: dict[str, int]) -> list[ScoredEssay]:
