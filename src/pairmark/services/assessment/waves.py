@@ -62,10 +62,10 @@ def plan(
     theta: NDArray[np.float64] | None,
 ) -> Plan | None:
     """Choose the next wave's pairs; None when nothing is left to ask."""
-    from pairmark.stats.rules import adaptive  # noqa: PLC0415 - start-up time
+    from pairmark.stats.pairing import plan_wave  # noqa: PLC0415 - start-up time
 
     first, second = asked
-    pairs = adaptive(
+    pairs = plan_wave(
         batch.essays,
         first,
         second,
