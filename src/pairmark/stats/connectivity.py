@@ -7,7 +7,7 @@ import numpy as np
 
 from pairmark.stats.arrays import Ints
 
-LARGE = 20_000  # edges; above, SciPy's compiled search is worth its import
+SMALL = 300  # items; above, fits load SciPy in any case, and its compiled search is faster
 
 
 def weak_labels(n_items: int, first: Ints, second: Ints) -> Ints:
@@ -48,7 +48,7 @@ def strongly_connected(n_items: int, winner: Ints, loser: Ints) -> bool:
 
     This is Ford's (1957) condition: a finite maximum-likelihood estimate exists exactly then.
     """
-    if len(winner) > LARGE:
+    if n_items > SMALL:
         from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import
         from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 

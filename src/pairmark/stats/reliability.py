@@ -14,14 +14,17 @@ def empirical_bayes(fit: Fit) -> float:
     """Share of the true scores' variance that the comparisons have settled, from 0 to 1: the headline.
 
     1 - mean posterior variance / prior variance, both under the sum-to-zero constraint; it estimates the squared
-    correlation of scores with true scores. Unlike separation reliability it stays low when adaptive pairing makes coin
-    tosses look consistent (Bramley & Vitello 2019). Needs a fit by the method "map".
+    correlation of scores with true scores. The posterior variance is that by the curvature at the mode: standard
+    errors also count the doubt about the prior variance, which stands on both sides of this share. Unlike separation
+    reliability it stays low when adaptive pairing makes coin tosses look consistent (Bramley & Vitello 2019).
+    Needs a fit by the method "map".
     """
     if fit.prior_sd is None:
         raise StatsError(f"The empirical-Bayes reliability needs a fit by the method map, not {fit.method}.")
     n = len(fit.items)
     prior_variance = fit.prior_sd**2 * (n - 1) / n
-    return float(np.clip(1 - np.mean(fit.standard_error**2) / prior_variance, 0, 1))
+    posterior_variance = fit.solution.curvature.variances()[:n]
+    return float(np.clip(1 - np.mean(posterior_variance) / prior_variance, 0, 1))
 
 
 def ssr(theta: Floats, standard_error: Floats) -> float:
