@@ -10,11 +10,18 @@ from pairmark.errors import BadRequest
 MEGABYTE = 1_000_000
 
 
+def missing(path: Path) -> str:
+    """What is wrong with a path that is no file, in a few words."""
+    if path.is_symlink() and not path.exists():
+        return "is a link that leads to no file"
+    return "is not a file" if path.exists() else "does not exist"
+
+
 def read_bounded(path: Path, limit: int) -> bytes:
     """The whole file, at most `limit` bytes; raises `BadRequest` when it is larger, missing or unreadable."""
     try:
         if not path.is_file():
-            fault = "is not a file" if path.exists() else "does not exist"
+            fault = missing(path)
             raise BadRequest(f"{path} {fault}.", remedy="Check the path.")
         with path.open("rb") as stream:
             data = stream.read(limit + 1)

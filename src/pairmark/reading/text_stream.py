@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from pairmark.errors import BadRequest
-from pairmark.reading.files import MEGABYTE
+from pairmark.reading.files import MEGABYTE, missing
 
 BLOCK = 1 << 20
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -36,7 +36,7 @@ def open_lines(path: Path, limit: int) -> Iterator[Lines]:
     """Open `path`, of at most `limit` bytes; raises `BadRequest` when it is missing, larger, unreadable or not text."""
     try:
         if not path.is_file():
-            fault = "is not a file" if path.exists() else "does not exist"
+            fault = missing(path)
             raise BadRequest(f"{path} {fault}.", remedy="Check the path.")
         if path.stat().st_size > limit:
             raise BadRequest(f"{path} is larger than {limit // MEGABYTE:,} MB.", remedy="Split it.")

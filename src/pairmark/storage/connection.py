@@ -116,10 +116,7 @@ def translated() -> Iterator[None]:
     except PairmarkError:
         raise
     except (pg.DiskFull, pg.OutOfMemory) as error:
-        raise Busy(
-            "The database has no room left on its disk; nothing was lost.",
-            remedy="Free some space and run the same command again.",
-        ) from error
+        raise _no_room() from error
     except (pg.InvalidPassword, pg.InvalidAuthorizationSpecification, pg.InvalidCatalogName) as error:
         raise BadRequest(f"The database refuses the connection: {_first_line(error)}.") from error
     except pg.InsufficientPrivilege as error:
@@ -132,12 +129,21 @@ def translated() -> Iterator[None]:
                 f"The database refuses the connection: {_first_line(error)}.",
                 remedy="Check user, password and database name.",
             ) from error
+        if "No space left on device" in str(error):
+            raise _no_room() from error
         raise Busy(
             f"The database cannot be reached or is busy: {_first_line(error)}.",
             remedy="Run the same command again when it is up; it goes on where it was.",
         ) from error
     except psycopg.Error as error:
         raise BrokenData(f"The database refuses the change: {_first_line(error)}.") from error
+
+
+def _no_room() -> Busy:
+    return Busy(
+        "The database has no room left on its disk; nothing was lost.",
+        remedy="Free some space and run the same command again.",
+    )
 
 
 def _checked(conninfo: str) -> str:

@@ -5,11 +5,13 @@ The programs run with English messages, so their words can be recognised here.
 
 import re
 from pathlib import Path
+from shutil import disk_usage
 
 from pairmark.errors import BadRequest, BrokenData, Busy, PairmarkError
 
 # A server that was killed leaves children that still use its memory for a while; then it must not be started again yet.
 _STILL_IN_USE = re.compile(r'is still in use|lock file ".*" already exists')
+LEAST_FREE = 32 * 1024 * 1024
 _SEVERITIES = ("PANIC:", "FATAL:", "error:", "fatal:")
 
 
@@ -21,7 +23,7 @@ def is_still_in_use(said: str) -> bool:
 def explain(said: str, home: Path) -> PairmarkError:
     """The error for what a PostgreSQL program wrote before it gave up."""
     reason = _reason(said)
-    if "No space left on device" in said or "Disk quota exceeded" in said:
+    if "No space left on device" in said or "Disk quota exceeded" in said or _is_full(home):
         return Busy(
             f"The disk of {home} is full, so the embedded database cannot work ({reason}).",
             remedy="Free some space, or set PAIRMARK_HOME to a folder on another disk.",
@@ -45,6 +47,14 @@ def explain(said: str, home: Path) -> PairmarkError:
         f"The embedded PostgreSQL in {home} did not start ({reason}).",
         remedy=f"See {home / 'postgres' / 'server.log'}, or give --database URL.",
     )
+
+
+def _is_full(home: Path) -> bool:
+    """Whether too little is left to start with: a server that runs out of room while it starts may say anything."""
+    try:
+        return disk_usage(home).free < LEAST_FREE
+    except OSError:
+        return False
 
 
 def _stale_lock(said: str, home: Path) -> str:

@@ -120,3 +120,10 @@ def test_paths_that_are_neither_folder_nor_csv_are_refused(folder: Build) -> Non
 def test_columns_are_refused_for_a_folder(folder: Build, option: str) -> None:
     with pytest.raises(BadRequest, match="is a folder and has no columns"):
         read_texts(folder(a__txt="x"), **{option: "x"})
+
+
+def test_a_link_that_leads_nowhere_is_called_so(tmp_path):
+    (tmp_path / "a.txt").write_text("A text.", encoding="utf-8")
+    (tmp_path / "b.txt").symlink_to(tmp_path / "gone.txt")
+    with pytest.raises(BadRequest, match=r"b\.txt is a link that leads to no file"):
+        read_texts(tmp_path)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -272,3 +273,12 @@ def test_the_last_words_of_postgresql_become_one_sentence(
     error = explain(said, Path("/srv/x"))
     assert type(error) is kind
     assert sentence in str(error)
+
+
+def test_a_server_that_ran_out_of_room_is_not_called_damaged(tmp_path, monkeypatch):
+    """What it says then may be anything; the disk tells."""
+    said = "PANIC:  cannot abort transaction 1, it was already committed"
+    assert isinstance(explain(said, tmp_path), BrokenData)
+    monkeypatch.setattr("pairmark.storage.server_failures.disk_usage", lambda home: SimpleNamespace(free=1_000_000))
+    assert "is full" in str(explain(said, tmp_path))
+    assert isinstance(explain(said, tmp_path), Busy)

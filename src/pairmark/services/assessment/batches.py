@@ -85,7 +85,11 @@ def read(tx: Tx, batch_id: UUID) -> Batch | None:
 
 
 def lock(tx: Tx, batch_ids: Sequence[UUID]) -> None:
-    """Lock these batches, in the order of their ids, in a statement of its own: whatever is read next is newer than the lock."""
+    """Lock these batches, in the order of their ids, in a statement of its own: whatever is read next is newer than the lock.
+
+    Recording answers locks and counts in one statement instead; it reads nothing but the locked row, which PostgreSQL reads again
+    after a wait, and unique keys.
+    """
     execute(tx, LOCK, [sorted(batch_ids)])
 
 
