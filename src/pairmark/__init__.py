@@ -1,7 +1,7 @@
 """Pairmark: comparative judgement of essays, announced and charged exactly once in effect.
 
-`assess` runs the whole road on real texts; `comparisons` and `fit` estimate scores from decisions that exist already.
-All load on first use.
+`assess` runs the whole road on real texts; `score` that on judgements from a file; `comparisons` and `fit` estimate
+scores from decisions that exist already. All load on first use.
 """
 
 from importlib import import_module
@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pairmark.assessing import assess
+    from pairmark.scoring import score
     from pairmark.stats.bradley_terry import fit
     from pairmark.stats.comparisons import comparisons
 
-__all__ = ["assess", "comparisons", "fit"]
+__all__ = ["assess", "comparisons", "fit", "score"]
 __version__ = "0.1.0"
 
 _HOMES = {
     "assess": "pairmark.assessing",
     "comparisons": "pairmark.stats.comparisons",
     "fit": "pairmark.stats.bradley_terry",
+    "score": "pairmark.scoring",
 }
 
 

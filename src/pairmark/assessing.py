@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TypedDict, Unpack
+from uuid import UUID
 
 import msgspec
 
@@ -93,7 +94,7 @@ def assess(
     with open_system(config) as system:
         ticket = submit(system, prepared)
         run(system, ticket, on_progress)
-        result = collect(system, ticket.job_id, prepared.texts.identical, prepared.comparand)
+        result = collect(system, ticket.job_id, prepared.texts.identical, prepared.comparand, left_out(prepared.texts))
         if out is not None:
             write_report(result, system.assessment.judgements(ticket.job_id), Path(out))
     return result
@@ -210,7 +211,27 @@ def submit(system: System, prepared: Prepared) -> Ticket:
         )
     ).hexdigest()
     request = Request(digest, essays, prepared.design, prepared.user, prepared.organisation)
-    return system.front_desk.submit(request)
+    ticket = system.front_desk.submit(request)
+    system.asker.offer(prepared.design.judge, prepared.design.judge_digest)
+    if not ticket.opened:
+        revive(system, ticket.job_id, ticket.entity_id)
+    return ticket
+
+
+def left_out(texts: TextCollection) -> list[str]:
+    """What lay beside the texts and was not read, in one sentence, if anything did."""
+    named = ", ".join(texts.ignored[:5])
+    more = f" and {len(texts.ignored) - 5} more" if len(texts.ignored) > 5 else ""
+    return [f"Not read, since not a text: {named}{more}."] if texts.ignored else []
+
+
+def revive(system: System, job: UUID, entity: str) -> None:
+    """Give messages of this batch that could not be handled, and events that could not be sent, another chance at once."""
+    keys, now = [str(job), entity], system.clock.now()
+    for schema, relay in system.relays.items():
+        held.hurry(system.database, schema, keys, now)
+        for key in keys:
+            relay.requeue(key)
 
 
 def retry(system: System, batch: Batch) -> Ticket:
@@ -225,10 +246,6 @@ def retry(system: System, batch: Batch) -> Ticket:
                 remedy="Send its request again under a new entity_id.",
             )
         return reopened
-    keys, now = [str(batch.id), batch.entity_id], system.clock.now()
-    for schema, relay in system.relays.items():
-        held.hurry(system.database, schema, keys, now)
-        for key in keys:
-            relay.requeue(key)
+    revive(system, batch.id, batch.entity_id)
     again(system.database, batch.id, system.clock)
     return Ticket(batch.entity_id, batch.id, batch.generation, opened=False)

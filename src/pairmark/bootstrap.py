@@ -151,6 +151,7 @@ class System:
             for name, step in self.steps().items()
         ]
         self.asker.go_on()
+        self.monitor.resume()
         for loop in loops:
             loop.start()
         try:
@@ -207,13 +208,18 @@ def judge_for(name: str, digest: str) -> Judge:
 
 
 @contextmanager
-def open_database(config: Config, *, upgrade: bool = True) -> Iterator[tuple[Database, EmbeddedServer | None]]:
-    """The database of this configuration, current unless `upgrade` is false; the embedded server is started if needed."""
+def open_database(
+    config: Config, *, upgrade: bool = True, install: bool = True
+) -> Iterator[tuple[Database, EmbeddedServer | None]]:
+    """The database of this configuration, current unless `upgrade` is false; the embedded server is started if needed.
+
+    Without `install` a database by URL that holds no Pairmark is refused: looking changes nothing.
+    """
     if config.database_url is not None:
         database = Database(config.database_url)
         try:
             if upgrade:
-                require_current(database, upgrade_if_needed=False)
+                require_current(database, upgrade_if_needed=False, install=install)
             yield database, None
         finally:
             database.close()
@@ -230,9 +236,9 @@ def open_database(config: Config, *, upgrade: bool = True) -> Iterator[tuple[Dat
 
 
 @contextmanager
-def open_system(config: Config, *, clock: Clock | None = None) -> Iterator[System]:
+def open_system(config: Config, *, clock: Clock | None = None, install: bool = True) -> Iterator[System]:
     """Everything, ready to run or to be asked. A single machine has its account from the start, a database by URL does not."""
-    with open_database(config) as (database, server):
+    with open_database(config, install=install) as (database, server):
         system = System(database, clock=clock, heal=server.ensure_running if server else None)
         try:
             if server is not None:

@@ -1,7 +1,7 @@
 """Collecting what every service believes about one batch into the one result that all reports are rendered from."""
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 import pairmark
 from pairmark.audit.selfcheck import event_counts, self_check
 from pairmark.bootstrap import System
+from pairmark.domain.length import LengthDependence
 from pairmark.domain.result import Agreement, AssessmentResult, EssayScore, JudgeSummary, WaveProgress
 from pairmark.domain.statuses import Status
 from pairmark.errors import BadRequest
@@ -17,6 +18,7 @@ from pairmark.events.catalogue import ComparisonResult
 from pairmark.messaging import held, outbox
 from pairmark.services.assessment.batches import Batch
 from pairmark.services.assessment.queries import StoredResult
+from pairmark.stats.errors import StatsError
 from pairmark.storage.connection import execute
 from pairmark.storage.schema import SERVICES
 
@@ -53,16 +55,29 @@ def _undelivered(system: System, batch: Batch) -> bool:
         return bool(execute(tx, query, [[str(batch.id), batch.entity_id]]))
 
 
-def in_the_way(system: System, job_id: str, entity_id: str) -> str | None:
-    """One sentence on a message about this batch that a service could not handle, or None."""
+@dataclass(frozen=True)
+class Obstacle:
+    """A message about a batch that a service could not handle. `lasting`: nothing will try it again by itself."""
+
+    sentence: str
+    lasting: bool
+
+
+def in_the_way(system: System, job_id: str, entity_id: str) -> Obstacle | None:
+    """What keeps this batch from going on, or None."""
     for schema in SERVICES:
         for topic, attempts, next_attempt, cause in held.set_aside(system.database, schema, [job_id, entity_id]):
             what = f"{schema} could not handle {topic} of this batch ({cause})"
             if next_attempt is not None:
-                return f"{what}; attempt {attempts + 1} follows at {next_attempt:%H:%M:%S} UTC."
-            return f"{what} in {attempts} attempts and set it aside; `pairmark retry {job_id[:8]}` tries it again."
+                return Obstacle(
+                    f"{what}; attempt {attempts + 1} follows at {next_attempt:%H:%M:%S} UTC.", lasting=False
+                )
+            again = f"`pairmark retry {job_id[:8]}` tries it again."
+            return Obstacle(f"{what} in {attempts} attempts and set it aside; {again}", lasting=True)
         for topic, cause in held.unusable(system.database, schema, [job_id, entity_id], ComparisonResult.topic):
-            return f"{schema} cannot read {topic} of this batch ({cause}); it is kept in the quarantine."
+            return Obstacle(
+                f"{schema} cannot read {topic} of this batch ({cause}); it is kept in the quarantine.", lasting=True
+            )
     return None
 
 
@@ -79,16 +94,23 @@ def collect(
     batch_id: UUID,
     identical: Iterable[Iterable[str]] = (),
     comparand: Comparand | None = None,
+    notes: Sequence[str] = (),
 ) -> AssessmentResult:
-    """The result of a batch as it stands now; scores only if it is complete."""
+    """The result of a batch as it stands now; scores only if it is complete. `notes` join its warnings."""
     stored = system.assessment.result(batch_id)
     if stored is None:
         raise BadRequest(f"There is no batch {batch_id}.", remedy="`pairmark status` lists what there is.")
-    return _result(system, stored, identical, comparand)
+    obstacle = in_the_way(system, str(batch_id), stored.batch.entity_id)
+    warnings = [*_warnings(stored), *notes, *([obstacle.sentence] if obstacle is not None else [])]
+    return _result(system, stored, identical, comparand, warnings)
 
 
 def _result(
-    system: System, stored: StoredResult, identical: Iterable[Iterable[str]], comparand: Comparand | None
+    system: System,
+    stored: StoredResult,
+    identical: Iterable[Iterable[str]],
+    comparand: Comparand | None,
+    warnings: list[str],
 ) -> AssessmentResult:
     batch = stored.batch
     aggregates = [str(batch.id), batch.entity_id]
@@ -103,11 +125,7 @@ def _result(
         stop_reason=batch.stop_reason or "",
         error=batch.error,
         essays=essays,
-        reliability={
-            "value": stored.reliability,
-            "method": "empirical-bayes",
-            "target": batch.design.target_reliability,
-        },
+        reliability=_reliability(stored),
         ssr=stored.ssr,
         comparisons=counted,
         waves=batch.wave,
@@ -121,9 +139,15 @@ def _result(
         provenance=_provenance(system, stored),
         identical_texts=[list(group) for group in identical],
         agreement=_agreement(essays, comparand),
-        warnings=[*_warnings(stored), *filter(None, [in_the_way(system, *aggregates)])],
+        warnings=warnings,
         baseline=batch.design.baseline,
+        length=_length(essays),
     )
+
+
+def _reliability(stored: StoredResult) -> dict[str, Any]:
+    target = stored.batch.design.target_reliability
+    return {"value": stored.reliability, "method": "empirical-bayes", "target": target}
 
 
 def _self_check(system: System, batch: Batch) -> dict[str, Any]:
@@ -181,12 +205,23 @@ def _agreement(essays: list[EssayScore], comparand: Comparand | None) -> Agreeme
     if comparand is None:
         return None
     pairs = [(essay.theta, comparand.scores[essay.essay_id]) for essay in essays if essay.essay_id in comparand.scores]
-    if len(pairs) < 3:
-        return None
+    if len(pairs) < 3 or any(len({pair[side] for pair in pairs}) < 2 for side in (0, 1)):
+        return None  # without differences there is no order to agree with
     from scipy.stats import spearmanr  # noqa: PLC0415 - slow to import
 
     rho = float(spearmanr([pair[0] for pair in pairs], [pair[1] for pair in pairs]).statistic)
     return Agreement(comparand.column, -rho if comparand.smaller_is_better else rho, comparand.smaller_is_better)
+
+
+def _length(essays: list[EssayScore]) -> LengthDependence | None:
+    """How far the scores go with the words; None for few essays and where all are equally long or good."""
+    from pairmark.stats.length import rank_correlation  # noqa: PLC0415 - only with a result
+
+    try:
+        found = rank_correlation([essay.theta for essay in essays], [essay.words for essay in essays])
+    except StatsError:
+        return None
+    return LengthDependence(len(essays), found.value, found.low, found.high)
 
 
 def _warnings(stored: StoredResult) -> list[str]:

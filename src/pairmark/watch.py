@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pairmark.bootstrap import System
-from pairmark.errors import Busy
+from pairmark.errors import BrokenData, Busy, PairmarkError
 from pairmark.messaging.loop import Loop
-from pairmark.outcome import in_the_way, settled
+from pairmark.outcome import Obstacle, in_the_way, settled
 from pairmark.services.assessment.batches import Batch
 from pairmark.services.lifecycle.front_desk import Ticket
 
@@ -79,7 +79,7 @@ class _Watch:
         self._found: Found = "new" if ticket.opened else "unfinished"
         self._standing: tuple[int, int] | None = None
         self._since = self._owned_at = self._now()
-        self._stuck: str | None = None
+        self._stuck: Obstacle | None = None
         self._stuck_asked_at = float("-inf")
 
     def look(self, loops: list[Loop]) -> bool:
@@ -88,21 +88,26 @@ class _Watch:
         if failed is not None:
             raise failed
         batch: Batch | None = None
+        busy: PairmarkError | None = None
         done, stuck = False, None
         try:
             batch = self._system.assessment.batch(self._ticket.job_id)
             done = batch is not None and batch.status.is_terminal and settled(self._system, batch)
-            stuck = self._look_for_stuck(batch)
+            stuck = self._look_for_stuck()
             busy = next((loop.trouble for loop in loops if loop.trouble and self._concerns_us(loop)), None)
             busy = busy or self._system.asker.trouble(str(self._ticket.job_id))
         except Busy as error:
             self._system.heal()
             busy = error
+        if stuck is not None and stuck.lasting:
+            busy = busy or BrokenData(stuck.sentence)
         self._judge_patience(batch, None if done else busy)
         if done:
             self._tell(Progress(batch, False, None, self._found if loops else "stored"))
         else:
-            self._tell(Progress(batch, self._watching(), str(busy) if busy else stuck, self._found))
+            self._tell(
+                Progress(batch, self._watching(), str(busy) if busy else stuck.sentence if stuck else None, self._found)
+            )
         return done
 
     def _watching(self) -> bool:
@@ -110,7 +115,7 @@ class _Watch:
             self._owned_at = self._now()
         return self._now() - self._owned_at >= WATCHING_AFTER
 
-    def _look_for_stuck(self, batch: Batch | None) -> str | None:
+    def _look_for_stuck(self) -> Obstacle | None:
         if self._now() - self._stuck_asked_at >= LOOK_FOR_TROUBLE_EVERY:
             self._stuck_asked_at = self._now()
             self._stuck = in_the_way(self._system, str(self._ticket.job_id), self._ticket.entity_id)
@@ -120,7 +125,7 @@ class _Watch:
         """Another batch that cannot be moved on is no trouble of ours."""
         return loop.name != "pairmark-continuation" or str(self._ticket.job_id) in str(loop.trouble)
 
-    def _judge_patience(self, batch: Batch | None, busy: Busy | None) -> None:
+    def _judge_patience(self, batch: Batch | None, busy: PairmarkError | None) -> None:
         standing = (batch.version, batch.answered) if batch is not None else self._standing
         if busy is None or standing != self._standing:
             self._standing, self._since = standing, self._now()

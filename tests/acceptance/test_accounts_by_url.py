@@ -9,7 +9,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from pairmark.bootstrap import System
+from pairmark.storage.connection import Database
 from support.command import Pairmark, essays, write_texts
+from support.postgres import Databases
 from support.system import submit
 
 JUDGE = ("--judge", "simulated:seed=1")
@@ -70,3 +72,30 @@ def test_a_request_that_nobody_has_taken_in_yet_is_known_and_can_be_cancelled(pl
     assert [one["batch_id"] for one in platform.json("status")] == [str(cancelled.job_id), str(listed.job_id)]
     third = submit(system, 4, seed=3)
     assert platform.json("cancel", str(third.job_id))["status"] == "CANCELLED"
+
+
+def test_a_request_that_cannot_be_taken_in_is_told_by_name_and_tried_again(platform: Pairmark, system: System):
+    ticket = submit(system, 4, name="stuck")
+    system.relays["lifecycle"].step()
+    system.close()
+    with system.database.connect() as connection:
+        connection.execute("ALTER TABLE assessment.batch ADD CONSTRAINT planted CHECK (name <> 'stuck') NOT VALID")
+    refused = platform.run("status", "stuck").refused("is requested, but not taken in yet", code=75)
+    assert str(ticket.job_id) in refused
+    with system.database.connect() as connection:
+        connection.execute("ALTER TABLE assessment.batch DROP CONSTRAINT planted")
+    platform.run("cancel", "stuck")
+    assert platform.json("cancel", "stuck")["status"] == "CANCELLED"
+
+
+def test_looking_at_a_database_without_pairmark_leaves_it_as_it_is(postgres: Databases):
+    conninfo = postgres.conninfo(postgres.create("somebody_elses"))
+    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
+    url = f"postgresql://{parts.pop('user')}@/{parts.pop('dbname')}?{urlencode(parts)}"
+    with tempfile.TemporaryDirectory(prefix="pm-url-") as folder:
+        theirs = Pairmark(Path(folder), PAIRMARK_DATABASE=url)
+        for words in (["status"], ["status", "x"], ["cancel", "x"], ["retry", "x"], ["credits", "show"]):
+            theirs.run(*words).refused("There is no Pairmark in this database", "db upgrade", code=2)
+        assert theirs.run("doctor").code == 1
+    with Database(conninfo).connect() as connection:
+        assert connection.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'assessment'").fetchone() == (0,)

@@ -254,3 +254,31 @@ def test_output_into_a_closed_pipe_is_no_error(pairmark: Pairmark, finished: str
     )
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+def test_options_are_written_in_full(pairmark: Pairmark) -> None:
+    pairmark.run("status", "--js").refused("unrecognized arguments: --js")
+
+
+def test_json_has_no_word_for_what_is_no_number(pairmark: Pairmark, tmp_path: Path) -> None:
+    """A column without differences agrees with nothing; that is null, not NaN, and no warning of a library."""
+    table = tmp_path / "constant.csv"
+    table.write_text(
+        "id,text,mark\n" + "".join(f"{name},Text of {name} here.,5\n" for name in "abcd"), encoding="utf-8"
+    )
+    done = pairmark.run("assess", table, "--judge", "simulated:seed=1", "--compare", "mark", "--json")
+    assert done.code == 0
+    assert "NaN" not in done.out
+    assert done.document()["agreement"] is None
+    assert "Warning" not in done.err
+
+
+def test_what_lay_beside_the_texts_is_named(pairmark: Pairmark, tmp_path: Path) -> None:
+    folder = tmp_path / "essays"
+    (folder / "drafts").mkdir(parents=True)
+    (folder / "old.rtf").write_text("x", encoding="utf-8")
+    pairmark.run("assess", folder, "--judge", "simulated:seed=1").refused("has no texts (only drafts, old.rtf)")
+    for name, text in essays(3):
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    result = pairmark.json("assess", folder, "--judge", "simulated:seed=1")
+    assert "Not read, since not a text: drafts, old.rtf." in result["warnings"]

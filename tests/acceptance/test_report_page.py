@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from pairmark.domain.scored import ScoreResult
+from pairmark.report.scored.write import write_report as write_scored
 from pairmark.report.write import write_report
 from support import report_samples as samples
+from support import score_samples
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -106,3 +109,13 @@ def test_a_batch_without_scores_loads_quietly(chromium: str, tmp_path: Path) -> 
     loaded = load(chromium, page, tmp_path / "profile")
     assert loaded.console == []
     assert "The account local has 12 credits and needs 350." in loaded.dom
+
+
+@pytest.mark.parametrize("result", [score_samples.scored(), score_samples.graded(200), score_samples.hostile()])
+def test_the_page_of_a_scored_session_draws_all_its_charts(chromium: str, tmp_path: Path, result: ScoreResult) -> None:
+    page, *_ = write_scored(result, tmp_path / "out")
+    loaded = load(chromium, page, tmp_path / "profile")
+    assert loaded.console == []
+    with_grades = ["dial", "caterpillar", "distribution", "degrees", "length"]
+    assert loaded.charts() == (with_grades if result.grades else ["dial", "caterpillar", "degrees"])
+    assert "img" not in loaded.tags()

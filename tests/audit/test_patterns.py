@@ -4,7 +4,8 @@ from random import Random
 
 import pytest
 
-from pairmark.audit.patterns import PATTERNS, History, read, seconds
+from pairmark.audit.figures import seconds
+from pairmark.audit.patterns import PATTERNS, History, read
 
 
 def at(*gaps: float, begin: float = 1_000.0) -> list[float]:

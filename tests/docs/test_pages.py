@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pairmark.cli.audit import spelled_out
 from pairmark.cli.main import build_parser
 from pairmark.domain.statuses import LEGAL_MOVES, Status
 from reference_pages import guarantee_tests
@@ -50,7 +51,7 @@ def test_every_shown_command_is_one_the_program_knows(page: Path) -> None:
     shown = re.findall(r"^\$ (?:\S*/)?pairmark (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     for command in shown:
         try:
-            build_parser().parse_args(shlex.split(command, comments=True))
+            build_parser().parse_args(spelled_out(shlex.split(command.partition(" > ")[0], comments=True)))
         except SystemExit as refused:
             pytest.fail(f"pairmark {command}: refused with exit code {refused.code}")
 

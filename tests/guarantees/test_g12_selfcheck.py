@@ -189,3 +189,15 @@ def test_g12_other_batches_do_not_blur_the_check_of_one(finished, system, databa
         connection.execute("UPDATE results.outcome SET kind = 'failed' WHERE job_id = %s", [str(other.job_id)])
     assert self_check(database, [str(finished.job_id), finished.entity_id]).clean
     assert self_check(database).lost == 1
+
+
+def test_g12_what_is_on_its_way_is_not_lost_while_others_work(system, database):
+    """`doctor` looks at a system that may be busy; what lies there for half a minute is lost all the same."""
+    ticket = submit(system, 4)
+    settle(system)
+    deliver(database, answers(open_comparisons(database, ticket)), str(ticket.job_id))
+    assert self_check(database).lost > 0
+    assert self_check(database, under_way=30).findings == []
+    with database.connect() as connection:
+        connection.execute("UPDATE transport.delivery SET delivered_at = delivered_at - interval '1 minute'")
+    assert self_check(database, under_way=30).lost > 0

@@ -9,7 +9,7 @@ import pytest
 from pairmark.audit.selfcheck import self_check
 from pairmark.bootstrap import System
 from pairmark.errors import BrokenData
-from pairmark.events.catalogue import TERMINAL_COMPLETE, AssessmentFailed, SystemMetadata
+from pairmark.events.catalogue import TERMINAL_COMPLETE, PhaseOutcome
 from pairmark.events.envelope import outgoing
 from pairmark.messaging import outbox
 from pairmark.services.lifecycle.front_desk import Ticket
@@ -164,8 +164,8 @@ def _numbers(database: Database, *queries: str) -> int:
     return len(found)
 
 
-def event_of(batch: UUID) -> AssessmentFailed:
-    return AssessmentFailed(status="CANCELLED", system_metadata=SystemMetadata(), cj_assessment_job_id=str(batch))
+def event_of(batch: UUID) -> PhaseOutcome:
+    return PhaseOutcome(batch_id=str(batch), phase_status="failed", processed_essay_ids=[], failed_essay_ids=[])
 
 
 def test_g3_the_writer_of_events_lives_in_the_transaction_it_is_given(system: System, database: Database):

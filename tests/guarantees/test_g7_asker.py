@@ -7,6 +7,7 @@ import pytest
 from pairmark.bootstrap import System, judge_for
 from pairmark.errors import BadRequest, BrokenData
 from pairmark.judges.question import Answer, Judge, Question
+from pairmark.judges.spec import parse_judge
 from pairmark.services.judging import asker as asker_module
 from pairmark.services.judging.asker import UNABLE_SECONDS, Asker
 from pairmark.services.judging.verdicts import Verdicts
@@ -164,4 +165,20 @@ def test_g7_chunks_of_a_batch_that_ends_while_it_is_asked_are_handed_back(system
     asking.step()
     assert len(judge.asked) == 2
     assert rows(database, "SELECT count(*) FROM judging.chunk WHERE lease_token IS NOT NULL") == [(0,)]
+    asking.close()
+
+
+def test_g10_a_judge_is_found_where_the_same_one_was_offered(system, database, clock):
+    """A batch was begun with a file that has moved since; whoever goes on says where it is now."""
+    submit(system, 4, stability_threshold=0.0)
+    settle(system)
+
+    def factory(name: str, digest: str) -> Judge:
+        if name != "where it is now":
+            raise BadRequest("The file is gone.")
+        return judge_for(JUDGE, digest)
+
+    asking = asker_with(system, clock, factory)
+    asking.offer("where it is now", parse_judge(JUDGE).digest)
+    assert asking.step() > 0
     asking.close()

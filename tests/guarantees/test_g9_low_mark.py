@@ -12,7 +12,16 @@ from pairmark.messaging.relay import LEASE_SECONDS, LIMIT, SWEEP_SECONDS, Relay
 from pairmark.messaging.transport import Failure, Stored
 from pairmark.storage.connection import execute
 from support.faults import DELIVER, Refusing, rows
-from support.outboxes import BY_SEQ, POSITIONS, UNPUBLISHED, by_aggregate, produce, relay, tell
+from support.outboxes import (
+    BY_SEQ,
+    POSITIONS,
+    UNPUBLISHED,
+    by_aggregate,
+    lifecycle_tells_all,  # noqa: F401 - for every test here
+    produce,
+    relay,
+    tell,
+)
 
 
 def far_on(database, sender: Relay, clock=None) -> None:

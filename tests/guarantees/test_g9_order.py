@@ -15,7 +15,16 @@ from pairmark.messaging.relay import LEASE_SECONDS, PARK_AFTER
 from pairmark.messaging.transport import Failure
 from pairmark.storage import faults
 from support.faults import Refusing, cut_sessions, rows
-from support.outboxes import BY_SEQ, POSITIONS, UNPUBLISHED, by_aggregate, produce, relay, tell
+from support.outboxes import (
+    BY_SEQ,
+    POSITIONS,
+    UNPUBLISHED,
+    by_aggregate,
+    lifecycle_tells_all,  # noqa: F401 - for every test here
+    produce,
+    relay,
+    tell,
+)
 from support.sizes import size
 from support.system import submit
 

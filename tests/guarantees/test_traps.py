@@ -55,12 +55,12 @@ def test_g4_trap_fresh_uuid_for_every_event():
 
 def test_g3_trap_integrity_error_inside_a_transaction(system, database):
     """A conflict is told by a count, so the transaction is still usable, and nobody reads the text of an error."""
-    with database.transaction("lifecycle") as tx:
-        outbox.append(tx, [failed("one")])
+    with database.transaction("assessment") as tx:
+        outbox.append(tx, [reserve("one", 1)])
         with pytest.raises(BrokenData, match="announced before"):
-            outbox.append(tx, [failed("one")])
-        outbox.append(tx, [failed("two")])
-    assert rows(database, "SELECT count(*) FROM lifecycle.event_outbox") == [(2,)]
+            outbox.append(tx, [reserve("one", 1)])
+        outbox.append(tx, [reserve("two", 1)])
+    assert rows(database, "SELECT count(*) FROM assessment.event_outbox") == [(2,)]
 
 
 def test_g1_trap_lock_and_read_in_one_statement(system, database):

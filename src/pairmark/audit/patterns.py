@@ -12,6 +12,8 @@ from itertools import pairwise
 from math import comb, log
 from statistics import median, stdev
 
+from pairmark.audit.figures import seconds
+
 RACE_SECONDS = 0.05
 BURST_MEDIAN, BURST_STRETCH, BURST_GAPS = 1.0, 20.0, 4
 REGULAR_GAPS, REGULAR_STRETCH = 8, 3.0
@@ -248,11 +250,3 @@ def _sporadic(history: History, gaps: list[float]) -> Reading | None:
         f"{len(gaps)} intervals over {seconds(span)}, from {seconds(min(gaps))} to {seconds(max(gaps))}, no rule fits"
     ]
     return Reading("sporadic", "open", evidence, settles=_MORE)
-
-
-def seconds(value: float) -> str:
-    """A duration for people: 54 ms, 5.99 s, 4.2 min, 3.1 h, 5.99 d."""
-    for limit, size, unit in ((1.0, 1e-3, "ms"), (120.0, 1.0, "s"), (7200.0, 60.0, "min"), (172_800.0, 3600.0, "h")):
-        if abs(value) < limit:
-            return f"{value / size:.3g} {unit}"
-    return f"{value / 86_400:.3g} d"

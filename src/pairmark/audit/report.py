@@ -3,6 +3,7 @@
 `audit` reads a source and comes to it; nothing is written anywhere.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,6 +25,8 @@ EXAMINED = 1_000
 SEVERITIES = (("critical", 50), ("high", 10), ("medium", 3), ("low", 1))
 """From so many events in excess."""
 SHARED_GAP = 0.02
+COMPARED = 200
+"""Payloads of one fact that are compared, the earliest first."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,7 @@ def _trigger_times(source: str, columns: Mapping[str, str]) -> list[float]:
 
 def _report(store: Store, shown: str, found: Columns, chosen: Chosen, triggers: list[float] | None) -> AuditReport:
     totals = store.totals()
-    rows = store.repeated(EXAMINED)
-    findings = _findings(store, rows, chosen, triggers)
+    findings = _findings(store.repeated(EXAMINED), chosen, triggers)
     verdict = "undetermined" if totals.events == 0 else "findings" if totals.affected else "clean"
     return AuditReport(
         source=shown,
@@ -172,18 +174,23 @@ def _report(store: Store, shown: str, found: Columns, chosen: Chosen, triggers: 
     )
 
 
-def _findings(store: Store, rows: list[dict[str, Any]], chosen: Chosen, triggers: list[float] | None) -> list[Finding]:
+def _findings(rows: list[dict[str, Any]], chosen: Chosen, triggers: list[float] | None) -> list[Finding]:
     second = [row["times"][1] // 1_000_000 if row["times"] and len(row["times"]) > 1 else None for row in rows]
     at_once = Counter(one for one in second if one is not None)
     gaps = [_only_gap(row["times"]) for row in rows]
+    known = sorted(one for one in gaps if one is not None)
     made = []
     for row, moment, gap in zip(rows, second, gaps, strict=True):
-        shared = (
-            1 if gap is None else sum(one is not None and abs(one - gap) <= SHARED_GAP * max(gap, 1.0) for one in gaps)
-        )
+        shared = 1 if gap is None else _near(known, gap)
         restarting = at_once[moment] if moment is not None else 1
-        made.append(_finding(store, row, chosen, triggers, shared, restarting))
+        made.append(_finding(row, chosen, triggers, shared, restarting))
     return made
+
+
+def _near(known: list[float], gap: float) -> int:
+    """How many of the sorted gaps are as long as this one."""
+    reach = SHARED_GAP * max(gap, 1.0)
+    return bisect_right(known, gap + reach) - bisect_left(known, gap - reach)
 
 
 def _only_gap(times: list[int] | None) -> float | None:
@@ -191,7 +198,7 @@ def _only_gap(times: list[int] | None) -> float | None:
 
 
 def _finding(
-    store: Store, row: dict[str, Any], chosen: Chosen, triggers: list[float] | None, shared: int, restarting: int
+    row: dict[str, Any], chosen: Chosen, triggers: list[float] | None, shared: int, restarting: int
 ) -> Finding:
     key = {part: row[part] for part in chosen.unique_on}
     micro: list[int] = row["times"] or []
@@ -213,7 +220,7 @@ def _finding(
         evidence=reading.evidence,
         readings=reading.readings,
         settles=reading.settles,
-        payload=payloads.compare(store.payloads(key)) if row["with_payload"] else payloads.compare([]),
+        payload=payloads.compare((row["payloads"] or [])[:COMPARED]),
         ids=_repeats(row["ids"], row["with_id"]),
         correlations=_repeats(row["correlations"], row["with_correlation"]),
         published=row["published"] if row["with_published"] else None,

@@ -4,6 +4,7 @@ Reads every schema read-only and joins outside SQL, so that it works as well whe
 trusts no guard and no counter: it counts rows, so it finds what a missing guard let through (G12).
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,9 +38,15 @@ WHERE event_type <> ALL(%(once)s) AND (%(ids)s::text[] IS NULL OR aggregate_id =
 GROUP BY 1, 2, coalesce(event_data->'data'->>'request_id', event_data->'data'->'questions'->0->>0),
     coalesce(event_data->'data'->'request_metadata'->>'attempt', event_data->'data'->>'attempt') HAVING count(*) > 1
 """
+TOLD = """
+SELECT aggregate_id, topic, event_type, count(*) FROM {schema}.event_outbox
+WHERE (event_type = ANY(%(once)s) OR topic = ANY(%(once)s) OR topic <> event_type)
+    AND (%(ids)s::text[] IS NULL OR aggregate_id = ANY(%(ids)s)) GROUP BY 1, 2, 3
+"""
 WAITING = """
 SELECT aggregate_id, count(*) FROM {schema}.event_outbox
-WHERE published_at IS NULL AND (%(ids)s::text[] IS NULL OR aggregate_id = ANY(%(ids)s)) GROUP BY 1
+WHERE published_at IS NULL AND (%(ids)s::text[] IS NULL OR aggregate_id = ANY(%(ids)s))
+    AND created_at <= clock_timestamp() - make_interval(secs => %(under_way)s) GROUP BY 1
 """
 STRANDED = """
 SELECT event_key, count(*) FROM (SELECT event_key FROM {schema}.held_message UNION ALL SELECT event_key FROM {schema}.dead_letter) m
@@ -55,6 +62,7 @@ SELECT b.id::text, b.status,
     array(SELECT event_type FROM assessment.event_outbox o WHERE o.aggregate_id = b.id::text AND o.event_type = ANY(%(terminal)s)
           UNION SELECT event_type FROM assessment.emitted_fact f WHERE f.batch_id = b.id::text)
 FROM assessment.batch b WHERE b.deadline IS NULL AND (%(ids)s::text[] IS NULL OR b.id::text = ANY(%(ids)s))
+    AND (%(under_way)s = 0 OR b.finished_at <= clock_timestamp() - make_interval(secs => %(under_way)s))
 """
 ANNOUNCED = """
 SELECT b.id::text, b.status, count(DISTINCT a.event_type) FROM assessment.batch b JOIN (
@@ -117,13 +125,17 @@ class SelfCheck:
         }
 
 
-def self_check(database: Database, ids: Sequence[str] | None = None) -> SelfCheck:
-    """Check everything, or only the aggregates in `ids` (batch ids and entity ids). Call it when nothing is under way."""
+def self_check(database: Database, ids: Sequence[str] | None = None, *, under_way: float = 0.0) -> SelfCheck:
+    """Check everything, or only the aggregates in `ids` (batch ids and entity ids).
+
+    Call it when nothing is under way, or say for how many seconds messages may be, by the clock of the database.
+    """
     found = SelfCheck()
     scope = {
         "ids": list(ids) if ids is not None else None,
         "once": ONCE_PER_AGGREGATE,
         "answers": events.ComparisonResult.topic,
+        "under_way": under_way,
     }
     with database.transaction("selfcheck") as tx:
         execute(tx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -156,21 +168,33 @@ def event_counts(database: Database, ids: Sequence[str]) -> dict[str, int]:
 
 
 def _check_messages(tx: Tx, scope: dict[str, Any], found: SelfCheck) -> None:
+    told: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
     for schema in SERVICES:
         for aggregate, event_type, number in execute(tx, REPEATED.format(schema=schema), scope):
             found.note(
                 "duplicates", number - 1, f"{schema}: {number} events {event_type} tell one fact of {aggregate}."
             )
+        for aggregate, topic, event_type, number in execute(tx, TOLD.format(schema=schema), scope):
+            told[aggregate, topic].append((schema, number))
+            if topic != event_type:
+                sentence = f"{schema}: {number} events {event_type} of {aggregate} went out on the topic {topic}."
+                found.note("duplicates", number, sentence)
         for aggregate, number in execute(tx, WAITING.format(schema=schema), scope):
             found.note("lost", number, f"{schema}: {number} events of {aggregate} were never published.")
         for aggregate, number in execute(tx, STRANDED.format(schema=schema), scope):
             found.note("lost", number, f"{schema}: {number} messages of {aggregate} could not be handled.")
         for aggregate, number in execute(tx, UNUSABLE.format(schema=schema), scope):
             found.note("lost", number, f"{schema}: {number} messages of {aggregate} could not be used.")
+    for (aggregate, topic), tellers in told.items():
+        if len(tellers) > 1 and topic in scope["once"]:
+            services = ", ".join(schema for schema, _ in tellers)
+            sentence = f"{topic} of {aggregate} was told by {len(tellers)} services: {services}."
+            found.note("duplicates", sum(number for _, number in tellers) - 1, sentence)
     rows = execute(
         tx,
-        "SELECT group_name, event_key, count(*) FROM transport.delivery WHERE %(ids)s::text[] IS NULL OR event_key = ANY(%(ids)s) "
-        "GROUP BY 1, 2",
+        "SELECT group_name, event_key, count(*) FROM transport.delivery "
+        "WHERE (%(ids)s::text[] IS NULL OR event_key = ANY(%(ids)s)) "
+        "AND delivered_at <= clock_timestamp() - make_interval(secs => %(under_way)s) GROUP BY 1, 2",
         scope,
     )
     for group, aggregate, number in rows:
@@ -240,11 +264,14 @@ def _check_credits(
                 f"Batch {job} was charged {captured} credits and released {released} of {reserved}; {due} are due.",
             )
     for job, (_, reserved, _, released, _) in reservations.items():
-        booked = sum(ledger.get((job, kind), (0, 0, 0))[2] for kind in ("reserve", "capture", "release"))
+        booked = sum(ledger.pop((job, kind), (0, 0, 0))[2] for kind in ("reserve", "capture", "release"))
         if booked != released - reserved:
             found.note(
                 "charged_twice", 1, f"Batch {job} holds {reserved - released} credits, but {-booked} were taken for it."
             )
+    for (batch, kind), (number, charged, amount) in ledger.items():
+        sentence = f"Batch {batch} has {number} ledger rows of kind {kind} ({charged} charged, {amount} booked) and no reservation."
+        found.note("charged_twice", number, sentence)
     _check_accounts(tx, found)
 
 

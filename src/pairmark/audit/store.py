@@ -15,7 +15,9 @@ from pairmark.audit.definitions import Totals
 from pairmark.audit.sources.address import Source
 
 UUID = "'^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$'"
+BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 PARTS = ("aggregate", "type", "id", "payload", "key", "correlation")
+MOST_NEAR = 200_000
 KEYS = ("aggregate", "type", "id", "key", "correlation", "payload")
 
 
@@ -38,21 +40,25 @@ class Store:
         self._store.execute("SET TimeZone = 'UTC'")
         self._store.execute(f"SET temp_directory = '{self._spill.name}'")
         self._store.execute("SET preserve_insertion_order = false")
-        self.columns = columns
-        source.load(self._store, columns, "")
-        kinds = {row[0]: str(row[1]) for row in self.rows("DESCRIBE raw")}
-        named = columns.named()
-        self._selected = [
-            f"{_text(named[part], kinds[named[part]])} AS {part}" if part in named else f"NULL::VARCHAR AS {part}"
+        self._source, self._named = source, columns.named()
+        self._key = list(chosen.unique_on)
+        needed = [part for part in dict.fromkeys(["aggregate", "type", "time", *self._key]) if part in self._named]
+        source.load(self._store, list(dict.fromkeys(self._named[part] for part in needed)))
+        self._store.execute(f"CREATE TEMP VIEW events AS {self._shaped('raw', needed)}")
+        self._narrow(chosen)
+
+    def _shaped(self, relation: str, parts: Sequence[str]) -> str:
+        """The statement that gives rows of a relation the shape of events; parts that were not asked for are unknown."""
+        kinds = {row[0]: str(row[1]) for row in self.rows(f"DESCRIBE {relation}")}
+        columns = {part: self._named[part] for part in parts}
+        shaped = [
+            f"{_text(columns[part], kinds[columns[part]])} AS {part}" if part in columns else f"NULL::VARCHAR AS {part}"
             for part in PARTS
         ]
-        time = _time(columns.time, kinds) if columns.time else "NULL::BIGINT"
-        published = _published(columns.published, kinds) if columns.published else "NULL::BOOLEAN"
-        self._store.execute(
-            f"CREATE TEMP VIEW events AS SELECT {', '.join(self._selected)}, {time} AS moment, {published} AS published FROM raw"
-        )
-        self._key = ", ".join(chosen.unique_on)
-        self._narrow(chosen)
+        time = _time(columns["time"], kinds) if "time" in columns else "NULL::BIGINT"
+        published = _published(columns["published"], kinds) if "published" in columns else "NULL::BOOLEAN"
+        spelled = ", ".join(f"{_quoted(columns[part])}::VARCHAR AS spelled_{part}" for part in self._key)
+        return f"SELECT {', '.join(shaped)}, {time} AS moment, {published} AS published, {spelled} FROM {relation}"
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """What a statement returns."""
@@ -67,11 +73,11 @@ class Store:
             if limit is not None:
                 conditions.append(f"moment {sign} epoch_us(CAST(? AS TIMESTAMPTZ))")
                 values.append(limit)
-        spelled = _with_values(" AND ".join(conditions), values)
-        self._store.execute(f"CREATE TEMP VIEW looked_at AS SELECT * FROM events WHERE {spelled}")
+        self._conditions = _with_values(" AND ".join(conditions), values)
+        keyed = ", ".join(self._key)
+        self._store.execute(f"CREATE TEMP VIEW looked_at AS SELECT * FROM events WHERE {self._conditions}")
         self._store.execute(
-            f"CREATE TEMP TABLE fact AS SELECT {self._key}, count(*) AS n, min(moment) AS first, max(moment) AS last "
-            f"FROM looked_at GROUP BY {self._key}"
+            f"CREATE TEMP TABLE fact AS SELECT {keyed}, count(*) AS n, min(moment) AS first FROM looked_at GROUP BY {keyed}"
         )
 
     def totals(self) -> Totals:
@@ -84,24 +90,35 @@ class Store:
         return Totals(int(events), int(facts), int(aggregates), int(affected), int(largest), median)
 
     def repeated(self, most: int) -> list[dict[str, Any]]:
-        """The facts with most events beyond the first: key, times in µs (sorted, without the unknown), and what they share."""
-        joined = " AND ".join(f"e.{part} IS NOT DISTINCT FROM f.{part}" for part in self._key.split(", "))
-        keyed = ", ".join(f"f.{part}" for part in self._key.split(", "))
-        statement = f"""
-            WITH worst AS (SELECT * FROM fact WHERE n > 1 ORDER BY n DESC, first, {self._key} LIMIT {most})
-            SELECT {keyed}, f.n, list(e.moment ORDER BY e.moment) FILTER (WHERE e.moment IS NOT NULL), count(e.moment),
-                count(DISTINCT e.id), count(e.id), count(DISTINCT md5(e.payload)), count(e.payload),
-                count(DISTINCT e.correlation), count(e.correlation), count(*) FILTER (WHERE e.published), count(e.published)
-            FROM worst f JOIN looked_at e ON {joined} GROUP BY {keyed}, f.n ORDER BY f.n DESC, min(e.moment), {keyed}"""
-        names = [*self._key.split(", "), "n", "times", "timed", "ids", "with_id", "payloads", "with_payload", "correlations",
-                 "with_correlation", "published", "with_published"]  # fmt: skip
-        return [dict(zip(names, row, strict=True)) for row in self.rows(statement)]
+        """The facts with most events beyond the first: key, times in µs (sorted, without the unknown), and what they share.
 
-    def payloads(self, key: dict[str, str | None], most: int = 200) -> list[str]:
-        """Payloads of one fact, in the order of their times."""
-        where = " AND ".join(f"{part} IS NOT DISTINCT FROM ?" for part in key)
-        query = f"SELECT payload FROM looked_at WHERE {where} AND payload IS NOT NULL ORDER BY moment LIMIT {most}"
-        return [row[0] for row in self.rows(query, list(key.values()))]
+        A second look, at all columns of these facts alone. Payloads stay away when that would be more than `MOST_NEAR` rows.
+        """
+        keyed = ", ".join(self._key)
+        self._store.execute(
+            f"CREATE TEMP TABLE worst AS SELECT * FROM fact WHERE n > 1 ORDER BY n DESC, first, {keyed} LIMIT {most}"
+        )
+        number = self.rows("SELECT coalesce(sum(n), 0) FROM worst")[0][0]
+        if not number:
+            return []
+        same = " AND ".join(f"e.{part} IS NOT DISTINCT FROM f.{part}" for part in self._key)
+        spellings = ", ".join(f"e.spelled_{part}" for part in self._key)
+        spelled = self.rows(f"SELECT DISTINCT {spellings} FROM worst f JOIN looked_at e ON {same}")
+        parts = [part for part in self._named if part != "payload" or part in self._key or number <= MOST_NEAR]
+        keys = [self._named[part] for part in self._key]
+        self._source.look_closer(self._store, list(dict.fromkeys(self._named[part] for part in parts)), keys, spelled)
+        self._store.execute(
+            f"CREATE TEMP VIEW seen AS SELECT * FROM ({self._shaped('near', parts)}) WHERE {self._conditions}"
+        )
+        of_fact = ", ".join(f"f.{part}" for part in self._key)
+        statement = f"""
+            SELECT {of_fact}, f.n, list(e.moment ORDER BY e.moment) FILTER (WHERE e.moment IS NOT NULL),
+                count(DISTINCT e.id), count(e.id), list(e.payload ORDER BY e.moment) FILTER (WHERE e.payload IS NOT NULL),
+                count(DISTINCT e.correlation), count(e.correlation), count(*) FILTER (WHERE e.published), count(e.published)
+            FROM worst f JOIN seen e ON {same} GROUP BY {of_fact}, f.n, f.first ORDER BY f.n DESC, f.first, {of_fact}"""
+        names = [*self._key, "n", "times", "ids", "with_id", "payloads", "correlations", "with_correlation", "published",
+                 "with_published"]  # fmt: skip
+        return [dict(zip(names, row, strict=True)) for row in self.rows(statement)]
 
     def times(self) -> list[int]:
         """Every known time, sorted: for a stream of triggers."""
@@ -123,14 +140,16 @@ class Store:
             f"SELECT type, count(*) FROM events GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}")]  # fmt: skip
 
     def digest(self) -> str:
-        """What tells this snapshot from another: number of rows and an order-free hash over key, id and time of each."""
+        """What tells this snapshot from another: number of rows and an order-free hash over key, type and time of each."""
+        keyed = ", ".join(self._key)
         number, mixed = self.rows(
-            "SELECT count(*), coalesce(bit_xor(hash(aggregate, type, id, moment)), 0) FROM looked_at"
+            f"SELECT count(*), coalesce(bit_xor(hash(aggregate, type, {keyed}, moment)), 0) FROM looked_at"
         )[0]
         return f"{number}-{mixed:016x}"
 
     def close(self) -> None:
         """Drop everything."""
+        self._source.close()
         self._store.close()
         self._spill.cleanup()
 
@@ -150,7 +169,7 @@ def _text(column: str, kind: str) -> str:
     """Text without blanks at its ends; UUIDs in lower case, so that two spellings are one value; what has parts as JSON."""
     nested = kind.startswith(("STRUCT", "MAP")) or kind.endswith("]")
     value = f"to_json({_quoted(column)})" if nested else _quoted(column)
-    text = f"nullif(trim({value}::VARCHAR), '')"
+    text = f"nullif(trim({value}::VARCHAR, {BLANKS}), '')"
     return f"CASE WHEN regexp_full_match({text}, {UUID}) THEN lower({text}) ELSE {text} END"
 
 

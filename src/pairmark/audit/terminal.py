@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pairmark.audit.definitions import DEFINITIONS
-from pairmark.audit.patterns import seconds
+from pairmark.audit.figures import figure, seconds
 from pairmark.audit.report import SEVERITIES, AuditReport, Finding
 
 SHOWN = 10
@@ -58,16 +58,8 @@ def _totals(report: AuditReport) -> Table:
     table.add_column("Value", justify="right", no_wrap=True)
     table.add_column("What it counts", style="dim", overflow="fold")
     for name, value in report.totals.items():
-        table.add_row(name.replace("_", " "), _figure(name, value), DEFINITIONS[name])
+        table.add_row(name.replace("_", " "), figure(name, value), DEFINITIONS[name])
     return table
-
-
-def _figure(name: str, value: float | int | None) -> str:
-    if value is None:
-        return "-"
-    if name.endswith("share"):
-        return f"{100 * value:.1f} %"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
 def _print_severities(report: AuditReport, console: Console) -> None:

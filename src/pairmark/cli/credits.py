@@ -54,7 +54,7 @@ def show(arguments: argparse.Namespace) -> int:
     from pairmark.bootstrap import open_system  # noqa: PLC0415 - start-up time
     from pairmark.config import load  # noqa: PLC0415
 
-    with open_system(load(database=arguments.database)) as system:
+    with open_system(load(database=arguments.database), install=False) as system:
         accounts = system.accounts.everyone()
     if arguments.json:
         put_json([_row(account) for account in accounts])

@@ -6,6 +6,9 @@ from typing import Any
 from pairmark.cli.output import put_json, say
 from pairmark.errors import PairmarkError
 
+UNDER_WAY = 30.0
+"""Seconds for which a message may be on its way, while other processes work, before it counts as lost."""
+
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command."""
@@ -44,11 +47,11 @@ def _check_database(config: Any, where: str) -> list[dict[str, Any]]:
     from pairmark.bootstrap import open_database  # noqa: PLC0415
     from pairmark.storage import schema  # noqa: PLC0415
 
-    with open_database(config) as (database, _):
+    with open_database(config, install=False) as (database, _):
         with database.connect() as connection:
             server = connection.info.server_version
             versions = schema.versions(connection)
-        check = self_check(database)
+        check = self_check(database, under_way=UNDER_WAY)
     verdict = f"{check.duplicates} duplicates, {check.lost} lost, {check.charged_twice} charged twice"
     return [
         _good("database", f"{where}, PostgreSQL {server // 10000}.{server % 10000}"),

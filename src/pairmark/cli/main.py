@@ -7,10 +7,10 @@ import argparse
 import io
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pairmark
-from pairmark.cli import assess, audit, credits, db, doctor, signals, status
+from pairmark.cli import assess, audit, credits, db, doctor, score, signals, simulate, status
 from pairmark.cli.output import note, put_json
 from pairmark.errors import BadRequest, PairmarkError
 
@@ -18,7 +18,10 @@ UNEXPECTED = 1
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises what argparse would print, so that every refusal is spoken in one place."""
+    """Raises what argparse would print, so that every refusal is spoken in one place; options are written in full."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         raise BadRequest(f"{message}.", remedy=f"See `{self.prog} --help`.")
@@ -41,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument("--json", action="store_true", help="machine-readable output on stdout and nothing else there")
     group.add_argument("--verbose", action="store_true", help="show warnings of the parts at work, on stderr")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (assess, status, credits, audit, db, doctor):
+    for module in (assess, simulate, score, status, credits, audit, db, doctor):
         module.add(commands, shared)
     return parser
 
@@ -54,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     as_json, verbose = "--json" in words, "--verbose" in words
     try:
-        arguments = build_parser().parse_args(words)
+        arguments = build_parser().parse_args(audit.spelled_out(words))
         _set_up_logging(verbose=verbose)
         with signals.stopping_cleanly():
             return int(arguments.run(arguments))

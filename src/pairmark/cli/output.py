@@ -5,6 +5,7 @@ File names and texts come from outside: what would steer a terminal is written o
 
 import json
 import sys
+from math import isfinite
 from typing import Any
 
 
@@ -20,7 +21,16 @@ def note(text: str) -> None:
 
 def put_json(value: Any) -> None:
     """One JSON document on stdout."""
-    print(json.dumps(value, indent=2, default=str))  # noqa: T201
+    print(json.dumps(_finite(value), indent=2, default=str, allow_nan=False))  # noqa: T201
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for every number that JSON has no word for."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _visible(text: str) -> str:

@@ -2,10 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pairmark.cli.output import put_json, say
-from pairmark.errors import BadRequest
+from pairmark.errors import BadRequest, Busy
 
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def show(arguments: argparse.Namespace) -> int:
     from pairmark.config import load  # noqa: PLC0415
     from pairmark.outcome import collect  # noqa: PLC0415
 
-    with open_system(load(database=arguments.database)) as system:
+    with open_system(load(database=arguments.database), install=False) as system:
         if arguments.batch:
             batch = _one(system, arguments.batch)
             return _print_result(collect(system, batch.id), arguments)
@@ -56,7 +56,7 @@ def cancel(arguments: argparse.Namespace) -> int:
     from pairmark.domain.statuses import Status  # noqa: PLC0415
     from pairmark.services.lifecycle.front_desk import Ticket  # noqa: PLC0415
 
-    with open_system(load(database=arguments.database)) as system:
+    with open_system(load(database=arguments.database), install=False) as system:
         batch = _one(system, arguments.batch)
         ended = system.finalization.cancel(batch.id, "a person at the command line")
         _finish(system, Ticket(batch.entity_id, batch.id, batch.generation, opened=False))
@@ -82,7 +82,7 @@ def retry(arguments: argparse.Namespace) -> int:
 
     if arguments.out is not None:
         check_writable(arguments.out)
-    with open_system(load(database=arguments.database)) as system:
+    with open_system(load(database=arguments.database), install=False) as system:
         ticket = go_on(system, _one(system, arguments.batch))
         with Live() as live:
             run(system, ticket, live.show)
@@ -98,12 +98,26 @@ def _one(system: Any, text: str) -> Any:
         _take_in(system)
         found = system.assessment.find(text)
     if not found:
-        raise BadRequest(f"There is no batch {text!r}.", remedy="`pairmark status` lists what there is.")
+        _refuse_unknown(system, text)
     newest = [batch for batch in found if batch.name == text][:1] or found
     if len(newest) > 1:
         listed = ", ".join(str(batch.id) for batch in newest[:5])
         raise BadRequest(f"{text!r} fits {len(newest)} batches: {listed}.", remedy="Give more of the id.")
     return newest[0]
+
+
+def _refuse_unknown(system: Any, text: str) -> NoReturn:
+    """Either nobody knows the batch, or its request waits for something: then say for what, having tried once more."""
+    from pairmark.assessing import revive  # noqa: PLC0415 - start-up time
+    from pairmark.outcome import in_the_way  # noqa: PLC0415
+
+    for job, entity in system.lifecycle.find(text):
+        obstacle = in_the_way(system, str(job), entity)
+        revive(system, job, entity)
+        _take_in(system)
+        why = obstacle.sentence if obstacle else "It is on its way."
+        raise Busy(f"Batch {job} is requested, but not taken in yet. {why}", remedy="Run the same command again.")
+    raise BadRequest(f"There is no batch {text!r}.", remedy="`pairmark status` lists what there is.")
 
 
 def _take_in(system: Any) -> None:

@@ -6,6 +6,8 @@ Rendering never computes: every number shown anywhere stands here.
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pairmark.domain.length import LengthDependence
+
 
 @dataclass(frozen=True)
 class EssayScore:
@@ -80,6 +82,7 @@ class AssessmentResult:
     agreement: Agreement | None = None
     warnings: list[str] = field(default_factory=list)
     baseline: bool = False
+    length: LengthDependence | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain JSON types, in the order of `results.json`."""

@@ -84,6 +84,7 @@ def bury(tx: Tx, delivery: Delivery, attempts: int, cause: str) -> None:
     One that was received before has had its effect, or lies there already: then there is nothing to bury.
     """
     release(tx, delivery.event_id)
+    execute(tx, "DELETE FROM crash_suspect WHERE event_id = %s", [delivery.event_id])
     if receive(tx, delivery):
         execute(
             tx,
@@ -128,6 +129,7 @@ def replay(database: Database, schema: str, event_ids: Sequence[UUID], now: date
             [list(event_ids)],
         )
         execute(tx, "DELETE FROM inbox WHERE event_id = ANY(%s)", [[row[0] for row in rows]])
+        execute(tx, "DELETE FROM crash_suspect WHERE event_id = ANY(%s)", [[row[0] for row in rows]])
         hold(tx, [Delivery(LOCAL_POSITION, *row) for row in rows], 0, "replayed", now - timedelta(seconds=1))
     return len(rows)
 

@@ -25,7 +25,12 @@ def read_folder(folder: Path) -> tuple[list[Text], list[str]]:
     except OSError as error:
         raise BadRequest(f"{folder} cannot be read ({error.strerror}).", remedy="Check its permissions.") from error
     if not files:
-        raise BadRequest(f"{folder} has no texts.", remedy=f"Put {', '.join(SUFFIXES)} files into it.")
+        seen = (
+            f" (only {', '.join(entry.name for entry in entries[:3])}{', ...' if len(entries) > 3 else ''})"
+            if entries
+            else ""
+        )
+        raise BadRequest(f"{folder} has no texts{seen}.", remedy=f"Put {', '.join(SUFFIXES)} files into it.")
     if size > MAX_FOLDER:
         raise BadRequest(f"{folder} has more than {MAX_FOLDER // MEGABYTE} MB of texts.", remedy="Split it.")
     _refuse_doubles(files)

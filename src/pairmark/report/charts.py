@@ -4,9 +4,10 @@ A chart only places numbers of the result; the page recolours the named marks fo
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from pairmark.domain.result import AssessmentResult, EssayScore, WaveProgress
+from pairmark.domain.result import AssessmentResult, WaveProgress
 from pairmark.report.figures import count, decimal, visible
 from pairmark.report.tables import finite
 
@@ -19,24 +20,69 @@ ROW, LOWEST, TALLEST = 19, 420, 960
 
 POINT, INTERVAL, REFERENCE, INK, GRID = "#0b5fa5", "#5a88b3", "#6b7280", "#1f2933", "#e3e7eb"
 """Contrast on white: 6.5, 3.7, 4.8, 14.8 to one (3 is asked of marks, 4.5 of text); the grid is decoration."""
+BAND, WARN = "#eef2f6", "#8f1717"
 
 Spec = dict[str, Any]
 
 
-def caterpillar(result: AssessmentResult) -> Spec | None:
-    """Score and 95 % interval of each essay, best on top; None for fewer than two essays."""
+class Scored(Protocol):
+    """An essay on a scale, as every result has them."""
+
+    @property
+    def essay_id(self) -> str: ...  # noqa: D102
+    @property
+    def rank(self) -> int: ...  # noqa: D102
+    @property
+    def theta(self) -> float: ...  # noqa: D102
+    @property
+    def ci_low(self) -> float: ...  # noqa: D102
+    @property
+    def ci_high(self) -> float: ...  # noqa: D102
+    @property
+    def comparisons(self) -> float: ...  # noqa: D102
+
+
+class Counted(Protocol):
+    """An essay whose words may be known."""
+
+    @property
+    def essay_id(self) -> str: ...  # noqa: D102
+    @property
+    def theta(self) -> float: ...  # noqa: D102
+    @property
+    def words(self) -> int | None: ...  # noqa: D102
+
+
+class Ranking(Protocol):
+    """A result with scored essays."""
+
+    @property
+    def essays(self) -> Sequence[Scored]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Band:
+    """The scores of one grade; infinite ends are open."""
+
+    grade: str
+    low: float
+    high: float
+
+
+def caterpillar(result: Ranking, bands: Sequence[Band] = ()) -> Spec | None:
+    """Score and 95 % interval of each essay, best on top, over the bands of grades; None for fewer than two essays."""
     essays = sorted(result.essays, key=lambda essay: essay.rank)
     if len(essays) < 2:
         return None
     named = len(essays) <= NAMED_ROWS
     best, last = visible(essays[0].essay_id), visible(essays[-1].essay_id)
-    return _chart(
+    return chart(
         f"Scores of {count(len(essays), 'essay')} with 95 % intervals, from {best} at {decimal(essays[0].theta)} "
         f"down to {last} at {decimal(essays[-1].theta)}. The table below holds the same numbers.",
         data=[_essay(position, essay) for position, essay in enumerate(essays, start=1)],
         height=len(essays) * ROW if named else min(TALLEST, max(LOWEST, len(essays) * 3)),
-        layer=_caterpillar_layers(named, len(essays)),
-        encoding={"y": _by_name() if named else _by_position(len(essays))},
+        layer=[*_band_layers(bands, essays), *_caterpillar_layers(named, len(essays))],
+        encoding={"y": by_name("essay") if named else _by_position(len(essays))},
     )
 
 
@@ -47,7 +93,7 @@ def reliability_by_wave(result: AssessmentResult) -> Spec | None:
         return None
     target = result.reliability.get("target")
     y = {"type": "quantitative", "title": "Reliability (1 = perfect)", "scale": {"domain": [0, 1]}}
-    return _chart(
+    return chart(
         f"Reliability after each of {count(len(waves), 'wave')}, ending at {decimal(waves[-1].reliability)}.",
         data=_waves(waves),
         height=220,
@@ -62,7 +108,7 @@ def change_by_wave(result: AssessmentResult) -> Spec | None:
     if not waves:
         return None
     y = {"field": "largest_change", "type": "quantitative", "title": "Largest move of a score"}
-    return _chart(
+    return chart(
         f"Largest move of any score in each of {count(len(waves), 'wave')}, ending at "
         f"{decimal(waves[-1].largest_change, 3)} logits.",
         data=_waves(waves),
@@ -72,7 +118,35 @@ def change_by_wave(result: AssessmentResult) -> Spec | None:
     )
 
 
-def _chart(description: str, *, data: list[Spec], height: int, layer: list[Spec], encoding: Spec) -> Spec:
+def scores_by_length(essays: Sequence[Counted]) -> Spec | None:
+    """Score of each essay against its words; None for fewer than two essays."""
+    if len(essays) < 2:
+        return None
+    values = [
+        {"essay": visible(essay.essay_id), "words": essay.words, "score": essay.theta}
+        for essay in essays
+        if essay.words is not None
+    ]
+    x = {"field": "words", "type": "quantitative", "title": "Words", "scale": {"zero": False, "nice": True}}
+    y = {"field": "score", "type": "quantitative", "title": "Score in logits", "scale": {"zero": False, "nice": True}}
+    tooltip = [{"field": "essay", "type": "nominal"}, {"field": "words"}, {"field": "score", "format": ".2f"}]
+    return chart(
+        f"Score against number of words for {count(len(essays), 'essay')}.",
+        data=values,
+        height=260,
+        layer=[
+            {
+                "name": "point",
+                "mark": {"type": "point", "filled": True, "opacity": 0.8, "color": POINT, "size": 40},
+                "encoding": {"x": x, "y": y, "tooltip": tooltip},
+            }
+        ],
+        encoding={},
+    )
+
+
+def chart(description: str, *, data: list[Spec], height: int, layer: list[Spec], encoding: Spec) -> Spec:
+    """A layered chart of this look that fills its place in width."""
     return {
         "$schema": SCHEMA,
         "description": description,
@@ -82,11 +156,11 @@ def _chart(description: str, *, data: list[Spec], height: int, layer: list[Spec]
         "data": {"values": finite(data)},
         "encoding": encoding,
         "layer": layer,
-        "config": _config(),
+        "config": look(),
     }
 
 
-def _essay(position: int, essay: EssayScore) -> Spec:
+def _essay(position: int, essay: Scored) -> Spec:
     return {
         "position": position,
         "essay": visible(essay.essay_id),
@@ -97,6 +171,49 @@ def _essay(position: int, essay: EssayScore) -> Spec:
         "comparisons": essay.comparisons,
         "zero": 0,
     }
+
+
+def _band_layers(bands: Sequence[Band], essays: Sequence[Scored]) -> list[Spec]:
+    """Every other band shaded, all with their grade on top, as far as the intervals reach."""
+    values = _band_values(bands, essays)
+    if not values:
+        return []
+    x = {"type": "quantitative", "scale": {"zero": False, "nice": True}}
+    text = {"type": "text", "color": INK, "fontSize": 12, "fontWeight": "bold", "baseline": "bottom", "dy": -3}
+    return [
+        {
+            "name": "band",
+            "data": {"values": [value for value in values if value["shaded"]]},
+            "mark": {"type": "rect", "color": BAND, "opacity": 1, "aria": False},
+            "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": None},
+        },
+        {
+            "name": "label",
+            "data": {"values": values},
+            "mark": text,
+            "encoding": {
+                "x": {**x, "field": "middle"},
+                "y": {"value": 0},
+                "text": {"field": "grade", "type": "nominal"},
+            },
+        },
+    ]
+
+
+def _band_values(bands: Sequence[Band], essays: Sequence[Scored]) -> list[Spec]:
+    low, high = min(essay.ci_low for essay in essays), max(essay.ci_high for essay in essays)
+    within = [(band, max(band.low, low), min(band.high, high)) for band in bands]
+    return [
+        {
+            "grade": visible(band.grade),
+            "low": left,
+            "high": right,
+            "middle": (left + right) / 2,
+            "shaded": number % 2 == 0,
+        }
+        for number, (band, left, right) in enumerate(within)
+        if right > left
+    ]
 
 
 def _caterpillar_layers(named: bool, essays: int) -> list[Spec]:
@@ -131,9 +248,10 @@ def _caterpillar_layers(named: bool, essays: int) -> list[Spec]:
     ]
 
 
-def _by_name() -> Spec:
+def by_name(field: str) -> Spec:
+    """One row with its name for each value of a field, in the order of the data."""
     axis = {"title": None, "grid": True, "ticks": False, "domain": False, "labelLimit": 170, "labelPadding": 8}
-    return {"field": "essay", "type": "nominal", "sort": None, "axis": axis}
+    return {"field": field, "type": "nominal", "sort": None, "axis": axis}
 
 
 def _by_position(essays: int) -> Spec:
@@ -206,7 +324,8 @@ def _target_layers(target: float | None, y: Spec) -> list[Spec]:
     ]
 
 
-def _config() -> Spec:
+def look() -> Spec:
+    """Colours and sizes of text and axes, the same in all charts."""
     text = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
     return {
         "background": "white",

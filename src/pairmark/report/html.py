@@ -7,6 +7,7 @@ here may run: the page's content security policy names each by its hash.
 import hashlib
 import json
 from base64 import b64encode
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -26,19 +27,29 @@ def render_html(result: AssessmentResult) -> str:
         "caterpillar": charts.caterpillar(result),
         "reliability": charts.reliability_by_wave(result),
         "change": charts.change_by_wave(result),
+        "length": charts.scores_by_length(result.essays) if result.length else None,
     }
-    specs = {name: spec for name, spec in specs.items() if spec is not None}
-    scripts = [*_vendored_scripts(), _read("templates", "draw.js")] if specs else []
-    page = _environment().get_template("report.html.j2")
-    return page.render(
-        result=result,
-        essays=sorted(result.essays, key=lambda essay: essay.rank),
-        charts=specs,
-        specs=json_in_script(specs),
-        scripts=[Markup(script) for script in scripts],  # noqa: S704 - our own files, never input
-        styles=Markup(_read("templates", "report.css")),  # noqa: S704 - our own file
-        policy=content_security_policy(scripts),
-        licences=_licences() if specs else "",
+    return render_page(
+        "report.html.j2", specs, result=result, essays=sorted(result.essays, key=lambda essay: essay.rank), words=words
+    )
+
+
+def render_page(template: str, specs: Mapping[str, charts.Spec | None], **shown: Any) -> str:
+    """A template of this folder with its charts (None: left out) and whatever it shows."""
+    drawn = {name: spec for name, spec in specs.items() if spec is not None}
+    scripts = [*_vendored_scripts(), _read("templates", "draw.js")] if drawn else []
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            **shown,
+            charts=drawn,
+            specs=json_in_script(drawn),
+            scripts=[Markup(script) for script in scripts],  # noqa: S704 - our own files, never input
+            styles=Markup(_read("templates", "report.css")),  # noqa: S704 - our own file
+            policy=content_security_policy(scripts),
+            licences=_licences() if drawn else "",
+        )
     )
 
 
@@ -75,7 +86,7 @@ def _environment() -> Environment:
         count=figures.count,
         visible=lambda text: figures.visible(str(text)),
     )
-    environment.globals.update(words=words, MISSING=figures.MISSING)
+    environment.globals.update(MISSING=figures.MISSING)
     return environment
 
 

@@ -46,18 +46,18 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 def results_json(result: AssessmentResult) -> bytes:
     """The whole result; what is not a finite number becomes null, as JSON has no word for it."""
     text = json.dumps(finite(result.as_dict()), ensure_ascii=False, indent=2, allow_nan=False, default=str)
-    return _encoded(text + "\n")
+    return encoded(text + "\n")
 
 
 def results_csv(result: AssessmentResult) -> bytes:
     """One row per essay, best first."""
     rows = sorted(result.essays, key=lambda essay: essay.rank)
-    return _csv(RESULT_COLUMNS, ([getattr(row, column) for column in RESULT_COLUMNS] for row in rows))
+    return csv_bytes(RESULT_COLUMNS, ([getattr(row, column) for column in RESULT_COLUMNS] for row in rows))
 
 
 def judgements_csv(judgements: Sequence[Mapping[str, object]]) -> bytes:
     """One row per answer that came in, counted or not, in the order given."""
-    return _csv(JUDGEMENT_COLUMNS, ([row[column] for column in JUDGEMENT_COLUMNS] for row in judgements))
+    return csv_bytes(JUDGEMENT_COLUMNS, ([row[column] for column in JUDGEMENT_COLUMNS] for row in judgements))
 
 
 def guard(value: object) -> str:
@@ -83,14 +83,16 @@ def finite(value: Any) -> Any:
     return value
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+def csv_bytes(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A CSV with every cell guarded."""
     target = io.StringIO(newline="")
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([guard(cell) for cell in row] for row in rows)
-    return _encoded(target.getvalue())
+    return encoded(target.getvalue())
 
 
-def _encoded(text: str) -> bytes:
+def encoded(text: str) -> bytes:
+    """The text as UTF-8, whatever it holds."""
     # A lone surrogate (an undecodable byte of a file name) becomes `\udcXX`, which JSON reads back as it was.
     return text.encode("utf-8", errors="backslashreplace")

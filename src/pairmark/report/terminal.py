@@ -30,7 +30,7 @@ def print_summary(result: AssessmentResult, console: Console) -> None:
     _print_head(result, console)
     if result.essays:
         _print_ranking(result, console)
-    console.print(_facts([*_about_the_scale(result), ("", Text("")), *_about_the_services(result)]))
+    console.print(facts([*_about_the_scale(result), ("", Text("")), *_about_the_services(result)]))
     _print_events(result.events, console)
     _print_self_check(result.self_check, console)
     for warning in result.warnings:
@@ -147,11 +147,12 @@ def _credits(credit: dict[str, Any]) -> str:
     return ", ".join(parts) + unit
 
 
-def _facts(facts: Iterable[tuple[str, Text]]) -> Table:
+def facts(pairs: Iterable[tuple[str, Text]]) -> Table:
+    """Names and what is to be said about them, in two columns."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True, style="bold", min_width=12)
     grid.add_column(overflow="fold")
-    for name, value in facts:
+    for name, value in pairs:
         grid.add_row(name, value)
     return grid
 

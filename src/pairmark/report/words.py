@@ -6,6 +6,7 @@ Every number comes from the result; the only judgement made here is which senten
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pairmark.domain.length import LengthDependence
 from pairmark.domain.result import AssessmentResult
 from pairmark.domain.statuses import Status, StopReason
 from pairmark.report.figures import apart, count, decimal, visible
@@ -14,6 +15,8 @@ BASELINE_LABEL = "surface baseline: counts words, never grades"
 GOOD, USABLE = 0.8, 0.7
 """Reliability asked for by Kinnear, Jones & Davies (2025), and the older usual bar (Verhavert et al. 2019)."""
 NAMED_JUDGES = 3
+HARDLY, SOME, MUCH = 0.2, 0.5, 0.8
+"""Sizes of a rank correlation with length, in words."""
 
 Level = Literal["good", "fair", "weak", "none"]
 
@@ -152,6 +155,33 @@ def agreement_sentence(result: AssessmentResult) -> str:
         f"Spearman {decimal(result.agreement.spearman)} with the column {visible(result.agreement.column)} "
         f"({direction} is better there); 1 is the same order, 0 no agreement, -1 the reverse."
     )
+
+
+def length_sentences(length: LengthDependence) -> list[str]:
+    """What the dependence on length says."""
+    size = abs(length.rank_correlation)
+    strength = (
+        "hardly" if size < HARDLY else "a little" if size < SOME else "clearly" if size < MUCH else "very strongly"
+    )
+    turn = "" if length.rank_correlation >= 0 else ", shorter ones being scored higher"
+    told = [
+        f"Scores go {strength} with length{turn}: rank correlation {decimal(length.rank_correlation)} (95 % interval "
+        f"{decimal(length.low)} to {decimal(length.high)}, {count(length.essays, 'essay')})."
+    ]
+    if length.longer_won is not None:
+        told.append(f"The longer text won {100 * length.longer_won:.0f} % of {count(length.decisions, 'decision')}.")
+    if length.matched_accuracy is not None and length.overall_accuracy is not None:
+        told.append(
+            f"Between texts of nearly equal length the one with the higher score won {100 * length.matched_accuracy:.0f} % "
+            f"of {count(length.matched_pairs, 'decision')}, against {100 * length.overall_accuracy:.0f} % of all: what is "
+            "left there is not length."
+        )
+    if length.partial_correlation is not None:
+        told.append(
+            f"With length held constant, the scores agree with those that came with the texts by "
+            f"{decimal(length.partial_correlation)} (1 is the same order)."
+        )
+    return told
 
 
 def self_check_line(self_check: dict[str, Any]) -> str | None:

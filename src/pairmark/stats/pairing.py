@@ -4,16 +4,21 @@ Pure arithmetic on indices: which comparisons were asked, and scores so far if t
 storing the plan belong to the callers.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pairmark.stats import wave_quotas
+from pairmark.stats import wave_precision, wave_quotas
 from pairmark.stats.arrays import Flags, Floats, Ints, counted
 from pairmark.stats.connectivity import weak_labels
 from pairmark.stats.errors import StatsError
-from pairmark.stats.wave_completion import Exchanges, fill, repair
+from pairmark.stats.wave_completion import Exchanges, fill, level_seats, repair
 from pairmark.stats.wave_draft import Draft, link, match
 from pairmark.stats.wave_history import Blocked, History, history_of
+
+Value = Callable[[Floats, Ints], Floats]
+"""What a pair is worth by how far its scores lie apart in logits and how often it was asked; the unit does not matter."""
 
 WINDOW = 24  # neighbours looked at per item, beyond as many as it has met and twice as many as it needs
 CHOICE = 2  # new pairs per place that must be there before repeats are put off
@@ -33,6 +38,7 @@ def plan_wave(
     pair_limit: int = 4,
     blocked: Blocked | None = None,
     wave: int = 0,
+    leeway: int = 0,
 ) -> Ints:
     """Plan up to `size` comparisons at once.
 
@@ -51,6 +57,10 @@ def plan_wave(
         How often an unordered pair may be asked in all.
     blocked
         Unordered pairs that must not be asked, as an iterable of pairs or an array of shape (k, 2).
+    leeway
+        With scores: how far the appearances of an item may lie from their mean. Above 0, pairs are chosen by what they
+        are expected to settle about the order of all items (up to `wave_precision.MOST_ITEMS` items), which gives items
+        in the thick of the scale a little more comparisons than those at its ends. 0: as equal as possible.
 
     Returns
     -------
@@ -59,34 +69,67 @@ def plan_wave(
     Notes
     -----
     In this order: a pair stays below the limit and appears once per wave; a repeat has the other order; components get
-    joined; appearances over history and wave differ by at most 1; first and second seats of an item differ by at most 1;
-    pairs are valuable. The last three give way where nothing else is left to ask.
+    joined; appearances over history and wave differ by at most 1, or stay within `leeway` of their mean; first and
+    second seats of an item differ by at most 1; pairs are valuable. The last three give way where nothing else is left
+    to ask.
     """
     history = history_of(n_items, first, second, pair_limit, blocked)
-    scores = _scores(theta, n_items)
+    scores = scores_of(theta, n_items)
     size = min(size, history.room)
     if size <= 0:
         return np.zeros((0, 2), dtype=np.int64)
+    if leeway and scores is not None and n_items <= wave_precision.MOST_ITEMS and np.all(history.labels == 0):
+        return _planned(_precise(history, size, scores, leeway, np.random.default_rng([seed, wave, 0])))
+    return plan_by_value(history, size, scores, seed=seed, wave=wave)
+
+
+def information(gap: Floats, times: Ints) -> Floats:
+    """The value of pairs with scores this far apart, asked so often: p (1 - p) / (1 + times), in steps of `SAME_VALUE`."""
+    return np.round(1 / (np.cosh(np.minimum(gap, MATTERS_NOT) / 2) ** 2 * (1 + times)) / SAME_VALUE)
+
+
+def plan_by_value(
+    history: History, size: int, theta: Floats | None, *, seed: int, wave: int, value: Value = information
+) -> Ints:
+    """Plan `size` comparisons with appearances and seats as equal as possible, pairs of the highest value first."""
+    n_items = history.n_items
     drafts: list[tuple[tuple[int, ...], Draft]] = []
     for attempt in range(TRIES if n_items <= SMALL and size <= 4 * n_items else 1):
-        draft = _draft(history, size, scores, np.random.default_rng([seed, wave, attempt]))
+        draft = _draft(history, size, theta, value, np.random.default_rng([seed, wave, attempt]))
         drafts.append((_faults(history, draft, size), draft))
         if not any(drafts[-1][0]):
             break
-    best = min(drafts, key=lambda scored: scored[0])[1]
-    return np.array([best.first, best.second], dtype=np.int64).T
+    return _planned(min(drafts, key=lambda scored: scored[0])[1])
 
 
-def _draft(history: History, size: int, theta: Floats | None, rng: np.random.Generator) -> Draft:
-    quota = wave_quotas.appearances(history.counts, history.labels, size, rng)
+def _planned(draft: Draft) -> Ints:
+    return np.array([draft.first, draft.second], dtype=np.int64).T
+
+
+def _precise(history: History, size: int, theta: Floats, leeway: int, rng: np.random.Generator) -> Draft:
+    nobody = np.zeros(history.n_items, dtype=np.int64)
+    draft = _books(history, (nobody, nobody, nobody))
+    wave_precision.choose(draft, history, theta, size, leeway, rng)
+    counts, lead = _totals(history, draft)
+    fill(draft, counts, lead, size, rng)
+    level_seats(draft, lead)
+    return draft
+
+
+def _books(history: History, places: tuple[Ints, Ints, Ints]) -> Draft:
     pairs = history.pairs.tolist()
     asked = dict(zip(pairs, history.times.tolist(), strict=True))
     low_lead = dict(zip(pairs, history.low_leads.tolist(), strict=True))
-    draft = Draft(asked, low_lead, wave_quotas.seats(quota, history.lead), history.limit)
+    return Draft(asked, low_lead, places, history.limit)
+
+
+def _draft(history: History, size: int, theta: Floats | None, value: Value, rng: np.random.Generator) -> Draft:
+    quota = wave_quotas.appearances(history.counts, history.labels, size, rng)
+    draft = _books(history, wave_quotas.seats(quota, history.lead))
     if np.any(history.labels != history.labels[0]):
         link(draft, history.labels, rng)
     keep = len(draft)
-    one, other, useful = _candidates(history, draft, theta, rng)
+    one, other, useful = _candidates(history, draft, theta, value, rng)
     match(draft, one[useful], other[useful])
     for fresh in (True, False):
         if len(draft) < size:
@@ -99,7 +142,7 @@ def _draft(history: History, size: int, theta: Floats | None, rng: np.random.Gen
 
 
 def _candidates(
-    history: History, draft: Draft, theta: Floats | None, rng: np.random.Generator
+    history: History, draft: Draft, theta: Floats | None, valued: Value, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Flags]:
     """Pairs of neighbours on the scale (or in random order without scores), most valuable first.
 
@@ -118,8 +161,7 @@ def _candidates(
     one, other = active[left], active[left + gaps]
     times = history.times_asked(one, other)
     one, other, times = (part[times < history.limit] for part in (one, other, times))
-    gap = 0.0 if theta is None else np.abs(theta[one] - theta[other])
-    value = np.round(1 / (np.cosh(np.minimum(gap, MATTERS_NOT) / 2) ** 2 * (1 + times)) / SAME_VALUE)
+    value = valued(np.zeros(len(one)) if theta is None else np.abs(theta[one] - theta[other]), times)
     order = np.lexsort((rng.random(len(one)), -value))
     turned = rng.random(len(one)) < 0.5  # so that the lower score does not always come first
     new = np.sort(value[times == 0])[::-1]
@@ -146,7 +188,8 @@ def _totals(history: History, draft: Draft) -> tuple[Ints, Ints]:
     return history.counts + firsts + seconds, history.lead + firsts - seconds
 
 
-def _scores(theta: ArrayLike | None, n_items: int) -> Floats | None:
+def scores_of(theta: ArrayLike | None, n_items: int) -> Floats | None:
+    """The scores, checked; None without any."""
     if theta is None:
         return None
     scores = np.asarray(theta, dtype=np.float64)

@@ -31,6 +31,7 @@ class History:
     lead: Ints
     pairs: Ints
     times: Ints
+    met: Ints
     low_leads: Ints
     limit: int
 
@@ -60,12 +61,13 @@ def history_of(n_items: int, first: ArrayLike, second: ArrayLike, limit: int, bl
     pairs, place = np.unique(np.concatenate([code, _codes(blocked, n_items)]), return_inverse=True)
     asked = place[: len(code)]
     times = counted(asked, len(pairs))
+    met = times.copy()
     low_leads = 2 * counted(asked[firsts < seconds], len(pairs)) - times
     times[place[len(code) :]] = limit
     shown_first, shown_second = counted(firsts, n_items), counted(seconds, n_items)
     labels = weak_labels(n_items, firsts, seconds)
     return History(
-        n_items, labels, shown_first + shown_second, shown_first - shown_second, pairs, times, low_leads, limit
+        n_items, labels, shown_first + shown_second, shown_first - shown_second, pairs, times, met, low_leads, limit
     )
 
 

@@ -36,13 +36,18 @@ def versions(connection: Tx) -> dict[str, str]:
     return found
 
 
-def require_current(database: Database, *, upgrade_if_needed: bool) -> None:
-    """Make sure the schemas fit this program: create them in an empty database, else upgrade or say what to do."""
+def require_current(database: Database, *, upgrade_if_needed: bool, install: bool = True) -> None:
+    """Make sure the schemas fit this program: create them in an empty database if `install`, else upgrade or say what to do."""
     with database.connect() as connection, translated():
         found = versions(connection)
     if found == HEADS:
         return
     _refuse_newer(found)
+    if not found and not install:
+        raise BadRequest(
+            "There is no Pairmark in this database.",
+            remedy="Check the address; `pairmark db upgrade` sets a new one up.",
+        )
     if found and not upgrade_if_needed:
         raise BadRequest(
             "The database schema is older than this version of Pairmark.", remedy="Run `pairmark db upgrade` first."

@@ -9,6 +9,7 @@ from importlib.resources import files
 
 import pytest
 
+from pairmark.domain.length import LengthDependence
 from pairmark.domain.result import AssessmentResult
 from pairmark.report.html import content_security_policy, json_in_script, render_html
 from support import report_samples as samples
@@ -205,3 +206,12 @@ def test_colours_reach_wcag_aa(scheme: int) -> None:
             assert contrast(colour[text], colour[ground]) >= 4.5, (text, ground)
     for mark in ("point", "interval", "reference"):
         assert contrast(colour[mark], colour["paper"]) >= 3, mark
+
+
+def test_length_is_shown_where_it_is_known() -> None:
+    result = samples.ranked()
+    known = replace(result, length=LengthDependence(35, 0.54, 0.22, 0.75))
+    page = render_html(known)
+    assert "rank correlation 0.54 (95 % interval 0.22 to 0.75, 35 essays)" in Page(page).text
+    assert 'id="chart-length"' in page
+    assert 'id="chart-length"' not in render_html(result)

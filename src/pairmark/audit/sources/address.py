@@ -1,13 +1,12 @@
 """Which kind of source an address means. A password in it is never shown again."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import duckdb
 
-from pairmark.audit.columns import Columns
 from pairmark.errors import BadRequest
 
 KNOWN = "a CSV, JSONL or Parquet file, sqlite:FILE, or postgresql://…"
@@ -25,8 +24,22 @@ class Source(Protocol):
         """Names of the columns there are, in order."""
         ...
 
-    def load(self, store: duckdb.DuckDBPyConnection, columns: Columns, where: str) -> None:
-        """Make the relation `raw` with the columns that are wanted, under their own names."""
+    def load(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+        """Make the relation `raw` with these columns, under their own names."""
+        ...
+
+    def look_closer(
+        self,
+        store: duckdb.DuckDBPyConnection,
+        names: Sequence[str],
+        keys: Sequence[str],
+        spelled: Sequence[Sequence[str | None]],
+    ) -> None:
+        """Make the table `near` with the columns `names` of the rows whose columns `keys` are, as text, one of `spelled`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what was opened."""
         ...
 
 

@@ -1,12 +1,13 @@
 """Exports: CSV, JSON lines and Parquet files, one or many by a glob. DuckDB reads them; every CSV and JSON value comes as text."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 
 import duckdb
 
-from pairmark.audit.columns import Columns
+from pairmark.audit.sources.statements import is_one_of, literal, quoted
 from pairmark.errors import BadRequest
 
 READERS = {
@@ -51,12 +52,27 @@ class FileOfRows:
         with duckdb.connect() as store:
             return [str(row[0]) for row in self._run(store, f"DESCRIBE SELECT * FROM {self._relation()}")]
 
-    def load(self, store: duckdb.DuckDBPyConnection, columns: Columns, where: str) -> None:
-        """Nothing is copied: each pass reads the files."""
-        self._run(store, f"CREATE OR REPLACE TEMP VIEW raw AS SELECT * FROM {self._relation()}")
+    def load(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+        """Nothing is copied: each pass reads the files, and of Parquet only these columns."""
+        wanted = ", ".join(map(quoted, names))
+        self._run(store, f"CREATE OR REPLACE TEMP VIEW raw AS SELECT {wanted} FROM {self._relation()}")
+
+    def look_closer(
+        self,
+        store: duckdb.DuckDBPyConnection,
+        names: Sequence[str],
+        keys: Sequence[str],
+        spelled: Sequence[Sequence[str | None]],
+    ) -> None:
+        """One more pass over the files."""
+        wanted, where = ", ".join(map(quoted, names)), is_one_of(keys, spelled, "VARCHAR")
+        self._run(store, f"CREATE OR REPLACE TEMP TABLE near AS SELECT {wanted} FROM {self._relation()} WHERE {where}")
+
+    def close(self) -> None:
+        """Nothing stays open."""
 
     def _relation(self) -> str:
-        listed = ", ".join("'" + one.replace("'", "''") + "'" for one in self.files)
+        listed = ", ".join(map(literal, self.files))
         return self.reader.format(files=f"[{listed}]")
 
     def _run(self, store: duckdb.DuckDBPyConnection, statement: str) -> list[tuple[object, ...]]:

@@ -1,29 +1,44 @@
 """A table of any PostgreSQL, read in one read-only snapshot; payloads stay there until a finding needs them."""
 
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import duckdb
 
-from pairmark.audit.columns import Columns
+from pairmark.audit.sources.statements import is_one_of, quoted
 from pairmark.audit.sources.tables import choose
 from pairmark.errors import BadRequest, Busy
 
 TABLES = """
-SELECT n.nspname || '.' || c.relname AS name, array_to_string(array_agg(a.attname::text ORDER BY a.attnum), chr(31)) AS columns
+SELECT n.nspname || '.' || c.relname AS name,
+    json_agg(json_build_array(a.attname, format_type(a.atttypid, NULL)) ORDER BY a.attnum)::text AS columns
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
     AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
     AND has_table_privilege(c.oid, 'SELECT')
 GROUP BY 1 ORDER BY 1
 """
+AS_THEY_ARE = {
+    "timestamp with time zone",
+    "timestamp without time zone",
+    "boolean",
+    "text",
+    "character varying",
+    "bigint",
+    "integer",
+}
+"""Types that arrive as they are; everything else travels as text."""
 ONE_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
-@dataclass(frozen=True)
+@dataclass
 class PostgresTable:
     """A table, view or partitioned table by the address of its database."""
 
@@ -48,31 +63,67 @@ class PostgresTable:
 
     def columns(self) -> list[str]:
         """Columns of the table."""
-        tables = self._tables()
-        return tables[choose(tables, self.table, self.shown)]
+        return list(self._kinds)
 
-    def load(self, store: duckdb.DuckDBPyConnection, columns: Columns, where: str) -> None:
-        """Copy the wanted columns in one snapshot, in the driver's binary batches."""
-        table = choose(self._tables(), self.table, self.shown)
-        parts = {column: part for part, column in columns.named().items()}
-        wanted = ", ".join(_as_text(column, part) for column, part in parts.items())
-        quoted = ".".join('"' + part.replace('"', '""') + '"' for part in table.split(".", 1))
+    def load(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+        """Copy these columns in the driver's binary batches."""
+        self._copy(store, "raw", names, "")
+
+    def look_closer(
+        self,
+        store: duckdb.DuckDBPyConnection,
+        names: Sequence[str],
+        keys: Sequence[str],
+        spelled: Sequence[Sequence[str | None]],
+    ) -> None:
+        """Copy all that is known of a few facts, in the snapshot of the first look."""
+        self._copy(store, "near", names, f" WHERE {is_one_of(keys, spelled, 'text')}")
+
+    def _copy(self, store: duckdb.DuckDBPyConnection, name: str, names: Sequence[str], where: str) -> None:
         try:
-            with adbc.connect(self.url) as connection, connection.cursor() as cursor:
-                cursor.execute(ONE_SNAPSHOT)
-                cursor.execute(f"SELECT {wanted} FROM {quoted}")
+            kinds, table = self._kinds, ".".join(map(quoted, self._chosen.split(".", 1)))
+            wanted = ", ".join(
+                one if kinds[one.strip('"')] in AS_THEY_ARE else f"{one}::text AS {one}" for one in map(quoted, names)
+            )
+            with self._connection.cursor() as cursor:
+                cursor.execute(f"SELECT {wanted} FROM {table}{where}")
                 store.register("arriving", cursor.fetch_record_batch())
-                store.execute("CREATE OR REPLACE TEMP TABLE raw AS SELECT * FROM arriving")
+                store.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM arriving")
                 store.unregister("arriving")
         except (adbc_driver_manager.Error, duckdb.Error) as error:
             raise self._refusal(error) from error
 
-    def _tables(self) -> dict[str, list[str]]:
+    @cached_property
+    def _connection(self) -> Any:
+        """One read-only transaction, and so one snapshot, for everything."""
         try:
-            with adbc.connect(self.url) as connection, connection.cursor() as cursor:
+            connection = adbc.connect(self.url)
+            with connection.cursor() as cursor:
                 cursor.execute(ONE_SNAPSHOT)
+        except adbc_driver_manager.Error as error:
+            raise self._refusal(error) from error
+        return connection
+
+    @cached_property
+    def _chosen(self) -> str:
+        return choose({name: list(columns) for name, columns in self._tables.items()}, self.table, self.shown)
+
+    @property
+    def _kinds(self) -> dict[str, str]:
+        return self._tables[self._chosen]
+
+    def close(self) -> None:
+        """End the transaction."""
+        if "_connection" in self.__dict__:
+            self._connection.close()
+
+    @cached_property
+    def _tables(self) -> dict[str, dict[str, str]]:
+        """Tables that may be read, with the type of each column."""
+        try:
+            with self._connection.cursor() as cursor:
                 cursor.execute(TABLES)
-                return {str(name): str(columns).split("\x1f") for name, columns in cursor.fetchall()}
+                return {str(name): dict(json.loads(columns)) for name, columns in cursor.fetchall()}
         except adbc_driver_manager.Error as error:
             raise self._refusal(error) from error
 
@@ -85,9 +136,3 @@ class PostgresTable:
         ):
             return Busy(f"{self.shown} cannot be reached: {first}", remedy="Is the server up, and the address right?")
         return BadRequest(f"{self.shown} cannot be read: {first}")
-
-
-def _as_text(column: str, part: str) -> str:
-    """Values as the audit compares them: times as they are, everything else as text."""
-    quoted = '"' + column.replace('"', '""') + '"'
-    return quoted if part in {"time", "published"} else f"{quoted}::text AS {quoted}"

@@ -1,6 +1,7 @@
 """A table of a SQLite file, read in one snapshot without a lock that stops its writers longer than any reader's."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import adbc_driver_sqlite.dbapi as adbc
 import duckdb
 
-from pairmark.audit.columns import Columns
+from pairmark.audit.sources.statements import is_one_of, quoted
 from pairmark.audit.sources.tables import choose
 from pairmark.errors import BadRequest
 
@@ -29,14 +30,29 @@ class SqliteTable:
         """Columns of the table."""
         return self._tables()[self._table()]
 
-    def load(self, store: duckdb.DuckDBPyConnection, columns: Columns, where: str) -> None:
-        """Copy the wanted columns; one statement is one snapshot."""
-        wanted = ", ".join(_quoted(name) for name in dict.fromkeys(columns.named().values()))
+    def load(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+        """Copy these columns; one statement is one snapshot."""
+        self._copy(store, "raw", names, "")
+
+    def look_closer(
+        self,
+        store: duckdb.DuckDBPyConnection,
+        names: Sequence[str],
+        keys: Sequence[str],
+        spelled: Sequence[Sequence[str | None]],
+    ) -> None:
+        """Copy all that is known of a few facts."""
+        self._copy(store, "near", names, f" WHERE {is_one_of(keys, spelled, 'TEXT')}")
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+    def _copy(self, store: duckdb.DuckDBPyConnection, name: str, names: Sequence[str], where: str) -> None:
+        wanted = ", ".join(map(quoted, names))
         with adbc.connect(f"file:{self.path.absolute()}?mode=ro") as connection, connection.cursor() as cursor:
-            cursor.execute(f"SELECT {wanted} FROM {_quoted(self._table())}")
-            rows = cursor.fetch_record_batch()
-            store.register("arriving", rows)
-            store.execute("CREATE OR REPLACE TEMP TABLE raw AS SELECT * FROM arriving")
+            cursor.execute(f"SELECT {wanted} FROM {quoted(self._table())}{where}")
+            store.register("arriving", cursor.fetch_record_batch())
+            store.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM arriving")
             store.unregister("arriving")
 
     def _table(self) -> str:
@@ -54,12 +70,7 @@ class SqliteTable:
                     for row in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
                 ]
                 return {
-                    name: [row[1] for row in connection.execute(f"PRAGMA table_info({_quoted(name)})")]
-                    for name in names
+                    name: [row[1] for row in connection.execute(f"PRAGMA table_info({quoted(name)})")] for name in names
                 }
         except sqlite3.DatabaseError as error:
             raise BadRequest(f"{self.path} cannot be read as a SQLite database: {error}.") from error
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

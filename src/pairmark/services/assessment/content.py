@@ -14,16 +14,18 @@ from pairmark.storage.connection import Database, Tx, execute
 from pairmark.storage.texts import TextSource
 
 REUSE = """
-WITH old AS (
-    SELECT row_number() OVER (ORDER BY c.ordinal) - 1 AS ordinal, c.batch_id, c.ordinal AS old_ordinal, m.ordinal AS first,
-        n.ordinal AS second, c.repeat
-    FROM comparison c
-    JOIN judgement j ON j.batch_id = c.batch_id AND j.ordinal = c.ordinal AND j.closing AND j.kind = 'verdict'
+WITH RECURSIVE earlier AS (
+    SELECT id, parent_id, generation FROM batch WHERE id = %(parent)s
+    UNION ALL SELECT b.id, b.parent_id, b.generation FROM batch b JOIN earlier e ON b.id = e.parent_id
+), old AS (
+    SELECT row_number() OVER (ORDER BY g.generation, c.ordinal) - 1 AS ordinal, c.batch_id, c.ordinal AS old_ordinal,
+        m.ordinal AS first, n.ordinal AS second, c.repeat
+    FROM earlier g JOIN comparison c ON c.batch_id = g.id
+    JOIN judgement j ON j.batch_id = c.batch_id AND j.ordinal = c.ordinal AND j.closing AND j.kind = 'verdict' AND NOT j.reused
     JOIN essay e ON e.batch_id = c.batch_id AND e.ordinal = c.first
     JOIN essay f ON f.batch_id = c.batch_id AND f.ordinal = c.second
     JOIN essay m ON m.batch_id = %(id)s AND m.essay_id = e.essay_id AND m.text_storage_id = e.text_storage_id
     JOIN essay n ON n.batch_id = %(id)s AND n.essay_id = f.essay_id AND n.text_storage_id = f.text_storage_id
-    WHERE c.batch_id = %(parent)s
 ), counted AS (
     UPDATE batch SET reused = (SELECT count(*) FROM old) WHERE id = %(id)s AND reused = 0 AND (SELECT count(*) FROM old) > 0
     RETURNING id

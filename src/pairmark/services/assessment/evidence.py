@@ -72,11 +72,17 @@ class Evidence:
         """Scores with full-covariance errors; raises `StatsError` when the essays are not connected."""
         from pairmark.stats.bradley_terry import fit  # noqa: PLC0415 - start-up time
         from pairmark.stats.comparisons import comparisons  # noqa: PLC0415
+        from pairmark.stats.errors import NotConvergedError  # noqa: PLC0415
         from pairmark.stats.threads import one_blas_thread  # noqa: PLC0415
 
         with one_blas_thread():
             data = comparisons((self.first, self.second, self.outcome), items=self.essay_ids)
-            return fit(data, start=start, start_sd=start_sd)
+            try:
+                return fit(data, start=start, start_sd=start_sd)
+            except NotConvergedError:
+                if start is None:
+                    raise
+                return fit(data)  # a start saves time only; the scores do not depend on it
 
 
 def read_evidence(tx: Tx, batch_id: UUID) -> Evidence:

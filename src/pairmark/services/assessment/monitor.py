@@ -22,6 +22,9 @@ REASKS = 1
 """How often open comparisons are asked again before the batch is scored or given up."""
 
 OVERDUE = "SELECT id FROM batch WHERE deadline < %s ORDER BY deadline"
+SERVED = "SELECT at FROM served FOR UPDATE"
+SERVE = "UPDATE served SET at = greatest(at, %s)"
+POSTPONE = "UPDATE batch SET deadline = deadline + %s, version = version + 1 WHERE deadline IS NOT NULL"
 SWEEP = """
 SELECT id FROM batch WHERE deadline IS NOT NULL AND (due OR status = 'SCORING'
     OR (status = 'PERFORMING_COMPARISONS' AND answered = sent)) ORDER BY id
@@ -49,11 +52,26 @@ class Monitor:
         self._interval = interval
         self._next = float("-inf")
 
+    def resume(self) -> timedelta:
+        """A process takes up its work: time in which no process was there counts for no deadline. Returns how much that was."""
+        now = self._clock.now()
+        with self._database.transaction("assessment") as tx:
+            last = execute(tx, SERVED)[0][0]
+            away = now - last if last is not None else timedelta(0)
+            if away > timedelta(seconds=2 * self._interval):
+                execute(tx, POSTPONE, [away])
+            else:
+                away = timedelta(0)
+            execute(tx, SERVE, [now])
+        return away
+
     def step(self) -> int:
         """Sweep and recover when the interval has passed; returns how many batches changed."""
         if self._clock.monotonic() < self._next:
             return 0
         self._next = self._clock.monotonic() + self._interval
+        with self._database.transaction("assessment") as tx:
+            execute(tx, SERVE, [self._clock.now()])
         try:
             recovered = self.recover()
         finally:

@@ -47,6 +47,7 @@ class Asker:
         self._clock = clock
         self._token = uuid4()
         self._judges: dict[tuple[str, str], Judge] = {}
+        self._offered: dict[str, str] = {}
         self._unable: dict[str, tuple[float, PairmarkError]] = {}
         self._bodies: dict[str, str] = {}
         self._stopping = False
@@ -92,6 +93,10 @@ class Asker:
             f"The judge of this batch cannot be had here: {error.message}",
             remedy="Run the same command where it can; the batch goes on where it was.",
         )
+
+    def offer(self, name: str, digest: str) -> None:
+        """Where the judge of this digest is found now, whatever place a batch was begun with."""
+        self._offered[digest] = name
 
     def go_on(self) -> None:
         """Put questions again after a `stop`."""
@@ -179,7 +184,7 @@ class Asker:
     def _judge(self, name: str, digest: str) -> Judge:
         key = (name, digest)
         if key not in self._judges:
-            self._judges[key] = self._judge_factory(name, digest)
+            self._judges[key] = self._judge_factory(self._offered.get(digest, name), digest)
         return self._judges[key]
 
     def _fetch(self, storage_ids: Iterable[str]) -> Mapping[str, str]:

@@ -26,6 +26,8 @@ ON CONFLICT (batch_id) DO UPDATE SET closed = true
 ENQUEUE = """
 INSERT INTO chunk (id, batch_id, attempt, questions, next_attempt_at) VALUES (%s, %s, %s, %s::jsonb, %s) ON CONFLICT (id) DO NOTHING
 """
+REPLACE = "UPDATE chunk SET open = false WHERE batch_id = %s AND attempt < %s AND open"
+"""A new attempt asks for everything of the batch that is open, so what earlier attempts still wait for is asked there."""
 LEASE = """
 UPDATE chunk SET lease_token = %(token)s, lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
 WHERE id IN (
@@ -77,6 +79,7 @@ class Queue:
             event = message.event
             if isinstance(event, JudgingRequested):
                 execute(tx, OPEN_BATCH, [event.cj_batch_id, event.judge, event.judge_digest, message.correlation_id])
+                execute(tx, REPLACE, [event.cj_batch_id, event.attempt])
                 questions = msgspec.json.encode(event.questions).decode()
                 execute(tx, ENQUEUE, [message.event_id, event.cj_batch_id, event.attempt, questions, self._clock.now()])
 

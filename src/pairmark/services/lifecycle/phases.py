@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from pairmark.clock import Clock
 from pairmark.domain.statuses import Status
@@ -71,6 +72,17 @@ class LifecycleQueries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def find(self, text: str, limit: int = 5) -> list[tuple[UUID, str]]:
+        """Job and entity ids of requests whose ids begin with `text`, or whose name equals it; newest first."""
+        with self._database.transaction("lifecycle") as tx:
+            rows = execute(
+                tx,
+                "SELECT job_id, entity_id FROM batch WHERE starts_with(job_id, %(t)s) OR starts_with(entity_id, %(t)s) "
+                "OR name = %(t)s ORDER BY requested_at DESC LIMIT %(n)s",
+                {"t": text, "n": limit},
+            )
+        return [(UUID(row[0]), row[1]) for row in rows]
 
     def view(self, entity: str) -> dict[str, Any] | None:
         """Phase and status of the batch, and how many essays are in which status."""

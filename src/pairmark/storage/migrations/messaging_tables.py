@@ -3,11 +3,17 @@
 A later change is a migration of its own; this text is frozen.
 """
 
+from collections.abc import Sequence
+
 BUCKETS = 16
 
 
-def messaging_tables(schema: str) -> str:
-    """SQL that creates the messaging tables of `schema` and what the service, the relay and the self-check may do there."""
+def messaging_tables(schema: str, own: Sequence[str]) -> str:
+    """SQL that creates the messaging tables of `schema` and what the service, the relay and the self-check may do there.
+
+    `own`: the types of event this service may tell, and no other does.
+    """
+    only_own = f"event_type IN ({', '.join(repr(one) for one in own)})" if own else "false"
     return f"""
 CREATE TABLE {schema}.event_outbox (
     id uuid PRIMARY KEY,
@@ -16,14 +22,15 @@ CREATE TABLE {schema}.event_outbox (
     event_type text NOT NULL,
     event_data jsonb NOT NULL,
     event_key text NOT NULL CHECK (event_key = aggregate_id),
-    topic text NOT NULL,
+    topic text NOT NULL CONSTRAINT topic_is_the_type CHECK (topic = event_type),
     headers jsonb NOT NULL,
     seq bigint GENERATED ALWAYS AS IDENTITY,
     bucket smallint NOT NULL GENERATED ALWAYS AS (mod(abs(hashtext(aggregate_id)::bigint), {BUCKETS})) STORED,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     published_at timestamptz,
     attempts integer NOT NULL DEFAULT 0,
-    last_error text
+    last_error text,
+    CONSTRAINT only_own_events CHECK ({only_own})
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX event_outbox_unpublished ON {schema}.event_outbox (seq) WHERE published_at IS NULL;
 CREATE INDEX event_outbox_aggregate ON {schema}.event_outbox (aggregate_id, event_type);

@@ -11,6 +11,15 @@ TERMINAL_TYPES = """(
     'huleedu.cj_assessment.completed.v1', 'huleedu.assessment.result.published.v1',
     'huleedu.resource.consumption.v1', 'huleedu.cj_assessment.failed.v1')"""
 
+OWN_EVENTS = (
+    "pairmark.credits.reserve.requested.v1",
+    "pairmark.judging.requested.v1",
+    "huleedu.cj_assessment.completed.v1",
+    "huleedu.cj_assessment.failed.v1",
+    "huleedu.assessment.result.published.v1",
+    "huleedu.resource.consumption.v1",
+)
+
 TABLES = """
 CREATE TABLE assessment.legal_move (
     from_status text NOT NULL,
@@ -79,6 +88,13 @@ CREATE TABLE assessment.essay (
     PRIMARY KEY (batch_id, ordinal),
     UNIQUE (batch_id, essay_id)
 );
+
+CREATE TABLE assessment.served (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    at timestamptz
+);
+INSERT INTO assessment.served DEFAULT VALUES;
+GRANT SELECT, UPDATE ON assessment.served TO pairmark_assessment;
 
 CREATE TABLE assessment.wave (
     batch_id uuid NOT NULL REFERENCES assessment.batch (id),
@@ -289,7 +305,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA assessment TO pairmark_selfcheck;
 
 def upgrade() -> None:
     """Create the tables, their guards and what each role may do."""
-    op.execute(messaging_tables("assessment"))
+    op.execute(messaging_tables("assessment", OWN_EVENTS))
     op.execute(TABLES)
     op.execute(GUARDS.replace("{terminal_types}", TERMINAL_TYPES))
     op.execute(GRANTS)

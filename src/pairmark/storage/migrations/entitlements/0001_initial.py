@@ -7,6 +7,11 @@ from pairmark.storage.migrations.messaging_tables import messaging_tables
 revision = "entitlements_0001"
 down_revision = None
 
+OWN_EVENTS = (
+    "pairmark.credits.reserve.granted.v1",
+    "pairmark.credits.reserve.refused.v1",
+)
+
 TABLES = """
 CREATE TABLE entitlements.cost (
     resource_type text PRIMARY KEY,
@@ -42,7 +47,7 @@ CREATE TABLE entitlements.ledger (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account_id uuid NOT NULL REFERENCES entitlements.account (id),
     kind text NOT NULL CHECK (kind IN ('grant', 'adjustment', 'reserve', 'capture', 'release')),
-    batch_id text,
+    batch_id text CONSTRAINT a_batch_has_a_reservation REFERENCES entitlements.reservation (batch_id),
     operation_id text UNIQUE,
     amount bigint NOT NULL,
     charged bigint NOT NULL DEFAULT 0 CHECK (charged >= 0),
@@ -99,5 +104,5 @@ GRANT SELECT ON ALL TABLES IN SCHEMA entitlements TO pairmark_selfcheck;
 
 def upgrade() -> None:
     """Create the tables, their guards and what each role may do."""
-    op.execute(messaging_tables("entitlements"))
+    op.execute(messaging_tables("entitlements", OWN_EVENTS))
     op.execute(TABLES)

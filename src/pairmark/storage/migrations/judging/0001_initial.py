@@ -7,6 +7,8 @@ from pairmark.storage.migrations.messaging_tables import messaging_tables
 revision = "judging_0001"
 down_revision = None
 
+OWN_EVENTS = ("huleedu.llm_provider.comparison_result.v1",)
+
 TABLES = """
 CREATE TABLE judging.batch (
     batch_id text PRIMARY KEY,
@@ -71,5 +73,5 @@ GRANT SELECT ON ALL TABLES IN SCHEMA judging TO pairmark_selfcheck;
 
 def upgrade() -> None:
     """Create the tables and what each role may do."""
-    op.execute(messaging_tables("judging"))
+    op.execute(messaging_tables("judging", OWN_EVENTS))
     op.execute(TABLES)

@@ -7,6 +7,11 @@ from pairmark.storage.migrations.messaging_tables import messaging_tables
 revision = "lifecycle_0001"
 down_revision = None
 
+OWN_EVENTS = (
+    "huleedu.els.cj_assessment.requested.v1",
+    "huleedu.els.batch.phase.outcome.v1",
+)
+
 TABLES = """
 CREATE TABLE lifecycle.batch (
     entity_id text PRIMARY KEY,
@@ -46,5 +51,5 @@ GRANT SELECT ON ALL TABLES IN SCHEMA lifecycle TO pairmark_selfcheck;
 
 def upgrade() -> None:
     """Create the tables and what each role may do."""
-    op.execute(messaging_tables("lifecycle"))
+    op.execute(messaging_tables("lifecycle", OWN_EVENTS))
     op.execute(TABLES)

@@ -7,6 +7,8 @@ from pairmark.storage.migrations.messaging_tables import messaging_tables
 revision = "results_0001"
 down_revision = None
 
+OWN_EVENTS = ()
+
 TABLES = """
 CREATE TABLE results.outcome (
     job_id text PRIMARY KEY,
@@ -39,5 +41,5 @@ GRANT SELECT ON ALL TABLES IN SCHEMA results TO pairmark_selfcheck;
 
 def upgrade() -> None:
     """Create the tables and what each role may do."""
-    op.execute(messaging_tables("results"))
+    op.execute(messaging_tables("results", OWN_EVENTS))
     op.execute(TABLES)

@@ -14,6 +14,7 @@ CREATE TABLE transport.delivery (
     event_key text NOT NULL,
     body text NOT NULL,
     headers jsonb NOT NULL,
+    delivered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (group_name, position),
     UNIQUE (group_name, event_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);

@@ -1,0 +1,1 @@
+"""The reports of `pairmark score`: page, table, JSON and terminal text from one `ScoreResult`."""

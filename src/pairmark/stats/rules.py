@@ -1,0 +1,132 @@
+"""Pairing rules behind one interface: each plans a whole wave from what was asked and the scores so far.
+
+`adaptive` is the rule to use, the others are there to compare it with. How waves are dealt is in `pairing` and the `wave_`
+modules; who judges which pair is in `assignment`.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pairmark.stats.arrays import Floats, Ints
+from pairmark.stats.errors import StatsError
+from pairmark.stats.pairing import plan_by_value, plan_wave, scores_of
+from pairmark.stats.wave_history import Blocked, history_of
+
+LEEWAY = 2  # appearances an essay may lie from the mean under the adaptive rule; what it brings: docs/decisions
+AT_RANDOM = 0.25  # share of a wave; without it closeness strings items into chains, and coin tosses look reliable
+AGAIN = 1e6  # logits; a repeat comes after every new pair
+ENUMERATED = 1_000_000  # pairs; up to here random pairs are drawn from the list of all
+
+
+class Rule(Protocol):
+    """Plans up to `size` comparisons; arguments and result as in `pairing.plan_wave`."""
+
+    def __call__(
+        self,
+        n_items: int,
+        first: ArrayLike,
+        second: ArrayLike,
+        *,
+        size: int,
+        theta: ArrayLike | None = None,
+        seed: int,
+        pair_limit: int = 4,
+        blocked: Blocked | None = None,
+        wave: int = 0,
+    ) -> Ints:
+        """Ordered pairs (first seat, second seat), shape (k, 2)."""
+
+
+def rule(name: str) -> Rule:
+    """The rule of this name."""
+    if name not in RULES:
+        raise StatsError(f"The pairing rule {name!r} is not one of {', '.join(RULES)}.")
+    return RULES[name]
+
+
+def adaptive(
+    n_items: int, first: ArrayLike, second: ArrayLike, *, size: int, theta: ArrayLike | None = None, seed: int,
+    pair_limit: int = 4, blocked: Blocked | None = None, wave: int = 0,
+) -> Ints:  # fmt: skip
+    """Pairs by what they are expected to settle about the order of all items: ours."""
+    return plan_wave(
+        n_items, first, second, size=size, theta=theta, seed=seed, pair_limit=pair_limit, blocked=blocked, wave=wave,
+        leeway=LEEWAY,
+    )  # fmt: skip
+
+
+def closest_score(
+    n_items: int, first: ArrayLike, second: ArrayLike, *, size: int, theta: ArrayLike | None = None, seed: int,
+    pair_limit: int = 4, blocked: Blocked | None = None, wave: int = 0, at_random: float = AT_RANDOM,
+) -> Ints:  # fmt: skip
+    """One balanced round, then new pairs of the closest scores, with equal appearances.
+
+    A share `at_random` of each wave is drawn instead; with 0 the closest pairs are always taken.
+    """
+    drawn = plan_wave(
+        n_items, first, second, size=size if theta is None else round(at_random * size), seed=seed,
+        pair_limit=pair_limit, blocked=blocked, wave=wave,
+    )  # fmt: skip
+    scores = scores_of(theta, n_items)
+    asked = np.concatenate([np.reshape([first, second], (2, -1)).T.astype(np.int64), drawn])
+    history = history_of(n_items, asked[:, 0], asked[:, 1], pair_limit, blocked)
+    size = min(size - len(drawn), history.room)
+    if size <= 0 or scores is None:
+        return drawn
+    closest = plan_by_value(history, size, scores, seed=seed, wave=wave, value=_closeness)
+    return np.concatenate([drawn, closest])
+
+
+def _closeness(gap: Floats, times: Ints) -> Floats:
+    return -gap - AGAIN * times
+
+
+def equal_appearances(
+    n_items: int, first: ArrayLike, second: ArrayLike, *, size: int, theta: ArrayLike | None = None, seed: int,
+    pair_limit: int = 4, blocked: Blocked | None = None, wave: int = 0,
+) -> Ints:  # fmt: skip
+    """Random new pairs with equal appearances and balanced seats; scores play no part."""
+    return plan_wave(n_items, first, second, size=size, seed=seed, pair_limit=pair_limit, blocked=blocked, wave=wave)
+
+
+def random_pairs(
+    n_items: int, first: ArrayLike, second: ArrayLike, *, size: int, theta: ArrayLike | None = None, seed: int,
+    pair_limit: int = 4, blocked: Blocked | None = None, wave: int = 0,
+) -> Ints:  # fmt: skip
+    """Any pairs, those asked least often first, in either order: nothing is balanced."""
+    history, rng = history_of(n_items, first, second, pair_limit, blocked), np.random.default_rng([seed, wave, 0])
+    chosen: list[Ints] = []
+    while (missing := min(size, history.room) - sum(map(len, chosen))) > 0:
+        one, other = _some_pairs(n_items, missing, rng)
+        times = history.times_asked(one, other) + len(chosen)
+        order = np.lexsort((rng.random(len(one)), times))
+        order = order[times[order] < pair_limit][:missing]
+        turned = (rng.random(len(order)) < 0.5)[:, None]
+        pairs = np.stack([one[order], other[order]], axis=1)
+        chosen.append(np.where(turned, pairs[:, ::-1], pairs))
+    return np.concatenate(chosen) if chosen else np.zeros((0, 2), dtype=np.int64)
+
+
+def _some_pairs(n_items: int, wanted: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """All unordered pairs, or where these are too many, several times as many different ones as are wanted."""
+    if n_items * (n_items - 1) // 2 <= max(ENUMERATED, 8 * wanted):
+        one, other = np.triu_indices(n_items, 1)
+        return one.astype(np.int64), other.astype(np.int64)
+    ends = rng.integers(n_items, size=(4 * wanted + 100, 2))
+    code = np.unique(ends.min(axis=1) * n_items + ends.max(axis=1))
+    code = code[code // n_items != code % n_items]
+    return code // n_items, code % n_items
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "adaptive": adaptive,
+        "closest-score": closest_score,
+        "equal-appearances": equal_appearances,
+        "random": random_pairs,
+    }
+)

@@ -1,0 +1,101 @@
+"""Simulated sessions with known grades: a realistic range of designs, and what grading makes of them.
+
+Sessions differ in size, spread, grades of the scale, evenness of the bands, anchors per grade, missing grades, noise of the
+anchors' grades and comparisons per essay. Truth is drawn by rules that are not those of the model: bands are even in the
+population or jittered in logits, never log-normal.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairmark.stats.anchors import Grading, grading
+from pairmark.stats.bradley_terry import Fit, fit
+from pairmark.stats.comparisons import comparisons
+from pairmark.stats.simulation import simulate
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session: the truth, the anchors with the grades people gave them, and the fit of simulated judgements."""
+
+    truth: Array
+    boundaries: Array
+    grade: NDArray[np.int64]
+    anchors: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    n_grades: int
+    fitted: Fit
+
+    def graded(self) -> Grading:
+        """Place the boundaries."""
+        return grading(self.fitted.theta, self.fitted.standard_error, self.anchors, self.labels, self.n_grades)
+
+
+@dataclass
+class Tally:
+    """What came out over many sessions."""
+
+    covered: list[bool] = field(default_factory=list)
+    stated: list[float] = field(default_factory=list)
+    right: list[float] = field(default_factory=list)
+    each_stated: list[float] = field(default_factory=list)
+    each_right: list[float] = field(default_factory=list)
+    false_alarms: list[bool] = field(default_factory=list)
+
+
+def fitted(truth: Array, per_essay: int, draw: np.random.Generator, seed: int) -> Fit:
+    """Fit simulated judgements of random pairs, each essay in about `per_essay` of them."""
+    n = len(truth)
+    ends = np.concatenate([draw.permutation(n) for _ in range(per_essay)])
+    pairs = ends[: len(ends) // 2 * 2].reshape(-1, 2)
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    items = [f"e{number:04}" for number in range(n)]
+    return fit(comparisons((pairs[:, 0], pairs[:, 1], simulate(truth, pairs, seed)), items=items))
+
+
+def session(seed: int) -> Session | None:
+    """A session drawn by seed; None if its anchors have but one grade."""
+    draw = np.random.default_rng([seed, 77])
+    n, n_grades = int(draw.choice([40, 60, 100, 150])), int(draw.choice([2, 3, 5, 6, 8, 10]))
+    sd, per_essay = float(draw.choice([1, 1.5, 2, 2.5])), int(draw.choice([12, 20, 30]))
+    truth = draw.normal(0, sd, n)
+    shares = np.cumsum(draw.dirichlet(np.full(n_grades, 8.0)))[:-1]
+    boundaries = np.array([sd * NormalDist().inv_cdf(float(share)) for share in shares])
+    if draw.random() < 0.5:
+        even = np.linspace(-1.7, 1.7, n_grades + 1)[1:-1] * sd
+        boundaries = np.sort(even + draw.normal(0, 0.4 * sd / n_grades, n_grades - 1))
+    noise = float(draw.choice([0, 0, 0.15, 0.3])) * 4 * sd / n_grades
+    label = np.searchsorted(boundaries, truth + noise * draw.normal(0, 1, n))
+    most = int(draw.choice([1, 1, 2, 3, 4]))
+    kept = [grade for grade in range(n_grades) if n_grades < 5 or draw.random() > 0.15]
+    anchors = np.concatenate([draw.permutation(np.flatnonzero(label == grade))[:most] for grade in kept])
+    if len(set(label[anchors])) < 2:
+        return None
+    grade = np.searchsorted(boundaries, truth)
+    result = fitted(truth, per_essay, draw, seed)
+    return Session(truth, boundaries, grade, anchors, label[anchors], n_grades, result)
+
+
+def tallied(seeds: Iterable[int]) -> Tally:
+    """Grade the sessions of these seeds and hold the results against the truth."""
+    tally = Tally()
+    for known in filter(None, map(session, seeds)):
+        graded = known.graded()
+        low, high = graded.interval()
+        true = known.boundaries - known.truth.mean()
+        tally.covered += ((low <= true) & (true <= high)).tolist()
+        rest = np.setdiff1d(np.arange(len(known.truth)), known.anchors)
+        chance = graded.probabilities(known.fitted.theta[rest], known.fitted.standard_error[rest])
+        hit = known.grade[rest][:, None] == np.arange(known.n_grades)
+        tally.stated += chance.max(axis=1).tolist()
+        tally.right += hit[np.arange(len(rest)), chance.argmax(axis=1)].astype(float).tolist()
+        tally.each_stated += chance.ravel().tolist()
+        tally.each_right += hit.ravel().astype(float).tolist()
+        tally.false_alarms.append(bool(graded.displacement().displaced.any()))
+    return tally

@@ -1,0 +1,240 @@
+"""The road from a CSV of judgements to a result and its files, on the real sessions and on small made-up ones."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pairmark
+from pairmark.errors import BadRequest
+from pairmark.reading.judgements import Columns
+from pairmark.scoring import Options, score
+from pairmark.stats.bradley_terry import fit
+from pairmark.stats.comparisons import comparisons
+from pairmark.stats.pairing import plan_wave
+from pairmark.stats.simulation import simulate, true_scores
+
+ROOT = Path(__file__).parents[3]
+SANGWIN = ROOT / "tests" / "reference" / "data" / "sangwin2021" / "judgement_data.csv"
+T31 = ROOT / "examples" / "ukpconvarg1-t31"
+RIGOUR = Options(where=[("dimension", "rigour")])
+
+
+def session(path, *, essays=40, rounds=24, seed=1, names="e{:03}", apart=0.0):
+    """A CSV of simulated judgements; returns the true scores by id."""
+    truth = true_scores(essays, 1.5, seed) + apart
+    draw = np.random.default_rng(seed)
+    ends = np.concatenate([draw.permutation(essays) for _ in range(rounds)]).reshape(-1, 2)
+    ids = [names.format(number) for number in range(essays)]
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["judge", "left", "right", "vote", "seconds"])
+        for number, (pair, won) in enumerate(zip(ends, simulate(truth, ends, seed), strict=True)):
+            left, right = ids[pair[0]], ids[pair[1]]
+            out.writerow([f"j{number % 5}", left, right, "left" if won else "right", 10 + number % 7])
+    return dict(zip(ids, truth.tolist(), strict=True))
+
+
+def anchors(path, truth, grades, *, every=6):
+    """Anchors from the true order: equal shares of `truth` per grade, every few essays of it."""
+    order = sorted(truth, key=truth.__getitem__)
+    band = {essay: grades[place * len(grades) // len(order)] for place, essay in enumerate(order)}
+    chosen = order[::every]
+    path.write_text("essay_id,grade\n" + "".join(f"{essay},{band[essay]}\n" for essay in chosen))
+    return band, chosen
+
+
+def test_a_session_becomes_scores_judges_and_files(tmp_path):
+    truth = session(tmp_path / "votes.csv")
+    result = pairmark.score(tmp_path / "votes.csv", out=tmp_path / "out")
+    scores = {essay.essay_id: essay.theta for essay in result.essays}
+    assert np.corrcoef([scores[essay] for essay in truth], list(truth.values()))[0, 1] > 0.9
+    assert [essay.rank for essay in result.essays] == list(range(1, 41))
+    assert (result.comparisons, result.comparisons_per_essay) == (480, 24.0)
+    assert result.reliability["value"] > 0.8
+    assert sum(judge.comparisons for judge in result.judges) == 480
+    assert all(0.3 < judge.first_seat_share < 0.7 and 10 <= judge.median_seconds <= 16 for judge in result.judges)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "results.csv", "results.json"]
+    assert json.loads((tmp_path / "out" / "results.json").read_text()) == json.loads(json.dumps(result.as_dict()))
+
+
+def test_the_same_rows_in_another_order_give_the_same_result_to_the_last_bit(tmp_path):
+    session(tmp_path / "votes.csv")
+    head, *rows = (tmp_path / "votes.csv").read_text().splitlines()
+    (tmp_path / "turned.csv").write_text("\n".join([head, *reversed(rows)]) + "\n")
+    assert score(tmp_path / "votes.csv").essays == score(tmp_path / "turned.csv").essays
+
+
+def test_the_sirt_compatible_mode_has_no_reliability_of_our_own_and_says_so():
+    result = score(SANGWIN, options=replace(RIGOUR, compatible="sirt"))
+    assert result.method == "sirt"
+    assert result.reliability["value"] is None
+    assert round(result.ssr, 3) == 0.948
+    assert "those that sirt publishes" in " ".join(result.warnings)
+
+
+def test_grades_follow_the_anchors_and_are_exported(tmp_path):
+    truth = session(tmp_path / "votes.csv", essays=60)
+    band, chosen = anchors(tmp_path / "anchors.csv", truth, ["A1", "A2", "B1", "B2", "C1", "C2"])
+    options = Options(anchors=tmp_path / "anchors.csv", scale="cefr")
+    result = score(tmp_path / "votes.csv", out=tmp_path / "out", options=options)
+    free = [essay for essay in result.essays if essay.anchor_grade is None]
+    assert {essay.essay_id: essay.anchor_grade for essay in result.essays if essay.anchor_grade} == {
+        essay: band[essay] for essay in chosen
+    }
+    assert np.mean([essay.grade == band[essay.essay_id] for essay in free]) > 0.5
+    assert all(sum(essay.grade_probabilities) == pytest.approx(1) for essay in result.essays)
+    assert all(max(essay.grade_probabilities) == essay.grade_probability for essay in result.essays)
+    assert sum(share.essays for share in result.grades.distribution) == len(free)
+    assert sum(share.expected for share in result.grades.distribution) == pytest.approx(len(free))
+    assert result.grades.review == sum(essay.review for essay in free)
+    at = [boundary.theta for boundary in result.grades.boundaries]
+    crossed = [any(essay.ci_low < edge <= essay.ci_high for edge in at) for essay in result.essays]
+    assert crossed == [essay.review for essay in result.essays]
+    with (tmp_path / "out" / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["grade"] for row in rows] == [essay.grade for essay in result.essays]
+    assert [float(row["P(C2)"]) for row in rows] == [essay.grade_probabilities[5] for essay in result.essays]
+
+
+def test_a_planted_anchor_is_told_by_name(tmp_path):
+    truth = session(tmp_path / "votes.csv", essays=60, rounds=40)
+    anchors(tmp_path / "anchors.csv", truth, ["fail", "pass"], every=4)
+    worst = min(truth, key=truth.__getitem__)
+    text = (tmp_path / "anchors.csv").read_text().replace(f"{worst},fail", f"{worst},pass")
+    (tmp_path / "anchors.csv").write_text(text)
+    options = Options(anchors=tmp_path / "anchors.csv", scale="pass-fail")
+    result = score(tmp_path / "votes.csv", options=options)
+    assert [anchor.essay_id for anchor in result.grades.anchors if anchor.displaced] == [worst]
+    assert any(f"does not fit their grade: {worst}" in warning for warning in result.warnings)
+
+
+def test_missing_grades_are_interpolated_and_told(tmp_path):
+    truth = session(tmp_path / "votes.csv", essays=60)
+    anchors(tmp_path / "anchors.csv", truth, ["1", "3", "7", "9"])
+    result = score(tmp_path / "votes.csv", options=Options(anchors=tmp_path / "anchors.csv", scale="gcse-9-1"))
+    assert [b.interpolated for b in result.grades.boundaries] == [True] * 9
+    assert any("No anchor has the grade U, 2, 4, 5, 6, 8" in warning for warning in result.warnings)
+
+
+def test_the_surface_baseline_never_grades(tmp_path):
+    truth = session(tmp_path / "votes.csv")
+    anchors(tmp_path / "anchors.csv", truth, ["fail", "pass"])
+    text = (tmp_path / "votes.csv").read_text().replace("j1,", "surface,")
+    (tmp_path / "votes.csv").write_text(text)
+    assert score(tmp_path / "votes.csv").baseline
+    with pytest.raises(BadRequest, match=r"surface baseline.*never grades"):
+        score(tmp_path / "votes.csv", options=Options(anchors=tmp_path / "anchors.csv", scale="pass-fail"))
+
+
+def test_a_new_batch_is_linked_to_an_earlier_one_by_common_essays(tmp_path):
+    earlier = session(tmp_path / "old.csv", rounds=30)
+    score(tmp_path / "old.csv", out=tmp_path / "old")
+    later = session(tmp_path / "new.csv", rounds=30, names="n{:03}", seed=2, apart=1.5)
+    text = (tmp_path / "new.csv").read_text()
+    common = list(zip(sorted(earlier, key=earlier.get), sorted(later, key=later.get), strict=True))[::4]
+    for old, new in common:
+        text = text.replace(new, old)
+    (tmp_path / "new.csv").write_text(text)
+    result = score(tmp_path / "new.csv", options=Options(link=tmp_path / "old" / "results.csv"))
+    assert result.link.common == len(common)
+    assert result.link.standard_error > 0
+    assert [essay.theta for essay in result.essays] == sorted((essay.theta for essay in result.essays), reverse=True)
+    assert np.mean([essay.theta for essay in result.essays]) == pytest.approx(result.link.shift, abs=0.2)
+
+
+def test_scores_are_held_against_length_where_texts_are_known():
+    options = Options(texts=T31 / "texts.csv", compare="published_rank_score", smaller_is_better=True)
+    length = score(T31 / "votes.csv", options=options).length
+    assert length.essays == 35
+    assert length.low < length.rank_correlation < length.high
+    assert 0.5 < length.matched_accuracy < length.overall_accuracy < 1
+    assert length.partial_correlation > 0.8
+
+
+def test_an_order_effect_needs_seats(tmp_path):
+    session(tmp_path / "votes.csv")
+    assert score(tmp_path / "votes.csv", options=Options(order_effect=True)).order_effect_se > 0
+    with pytest.raises(BadRequest, match="does not say which text was shown first"):
+        score(SANGWIN, options=replace(RIGOUR, order_effect=True))
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_adaptive_pairing_is_noticed_and_blind_pairing_is_not(tmp_path, adaptive):
+    truth, items = true_scores(60, 1.5, 1), [f"e{number:02}" for number in range(60)]
+    pairs, outcomes, theta = np.zeros((0, 2), dtype=np.int64), np.zeros(0), None
+    for wave in range(10):
+        new = plan_wave(60, pairs[:, 0], pairs[:, 1], size=60, theta=theta, seed=1, wave=wave)
+        pairs, outcomes = np.concatenate([pairs, new]), np.concatenate([outcomes, simulate(truth, new, wave)])
+        if adaptive:
+            theta = fit(comparisons((pairs[:, 0], pairs[:, 1], outcomes), items=items)).theta
+    won = np.where(outcomes[:, None] == 1, pairs, pairs[:, ::-1])
+    rows = ["won,lost", *(f"{items[i]},{items[j]}" for i, j in won)]
+    (tmp_path / "votes.csv").write_text("\n".join(rows) + "\n")
+    warnings = score(tmp_path / "votes.csv").warnings
+    assert any("pairing was probably adaptive" in warning for warning in warnings) == adaptive
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("won,lost\na,b\nc,d\n", "2 unconnected groups .a, b . c, d.*--where COLUMN=VALUE"),
+        ("won,lost,weight\na,b,0\n", "unconnected groups"),
+    ],
+)
+def test_what_cannot_be_put_on_one_scale_is_refused(tmp_path, content, told):
+    (tmp_path / "votes.csv").write_text(content)
+    with pytest.raises(BadRequest, match=told):
+        score(tmp_path / "votes.csv")
+
+
+def test_two_essays_and_one_judgement_are_enough(tmp_path):
+    (tmp_path / "votes.csv").write_text("won,lost\na,b\n")
+    result = score(tmp_path / "votes.csv", out=tmp_path / "out")
+    assert [essay.essay_id for essay in result.essays] == ["a", "b"]
+    assert all(essay.standard_error > 0 for essay in result.essays)
+    assert any("Won or lost every comparison" in warning for warning in result.warnings)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (Options(scale="cefr"), "a scale but no anchors"),
+        (Options(anchors=Path("anchors.csv")), "anchors but no scale"),
+        (Options(compatible="sirt", order_effect=True), "only reproduces published scores"),
+        (Options(compatible="brms"), "no mode compatible with 'brms'"),
+        (Options(target_reliability=1.0), "cannot be reached"),
+        (Options(link=Path("nothing.csv")), "does not exist"),
+        (Options(columns=Columns(first="x", second="y")), "but no 'x'"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(tmp_path, options, told):
+    session(tmp_path / "votes.csv")
+    with pytest.raises(BadRequest, match=told):
+        score(tmp_path / "votes.csv", options=options)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("essay_id,theta\na,1\n", "linking needs essay_id, theta and standard_error"),
+        ("essay_id,theta,standard_error\ne000,1,0.2\n", "1 of the judged essays stand in"),
+        ("essay_id,theta,standard_error\ne000,1,0\n", "Row 2 of .* has the score '1' and the error '0'"),
+        ("essay_id,theta,standard_error\ne000,x,1\n", "Row 2 of .* has the score 'x'"),
+    ],
+)
+def test_an_earlier_batch_that_cannot_be_used_is_refused(tmp_path, content, told):
+    session(tmp_path / "votes.csv")
+    (tmp_path / "old.csv").write_text(content)
+    with pytest.raises(BadRequest, match=told):
+        score(tmp_path / "votes.csv", options=Options(link=tmp_path / "old.csv"))
+
+
+def test_an_anchor_that_nobody_judged_is_refused_with_its_row(tmp_path):
+    session(tmp_path / "votes.csv")
+    (tmp_path / "anchors.csv").write_text("essay_id,grade\ne000,pass\nzoe,fail\n")
+    with pytest.raises(BadRequest, match=r"Row 3 of .* names 'zoe', which nobody judged"):
+        score(tmp_path / "votes.csv", options=Options(anchors=tmp_path / "anchors.csv", scale="pass-fail"))

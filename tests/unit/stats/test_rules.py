@@ -1,0 +1,78 @@
+"""Pairing rules on single designs: what each prefers, and that the adaptive one is the better order for the same votes."""
+
+import numpy as np
+import pytest
+
+from pairmark.stats.errors import StatsError
+from pairmark.stats.pairing import plan_wave
+from pairmark.stats.rules import RULES, adaptive, closest_score, equal_appearances, random_pairs, rule
+from pairmark.stats.simulation import true_scores
+from pairmark.stats.threads import one_blas_thread
+from support.replay import agreement, topics
+from support.sizes import size
+
+THETA = true_scores(60, 2.0, seed=1)
+START = plan_wave(60, [], [], size=60, seed=1)
+
+
+def gap(name, **more):
+    wave = rule(name)(60, START[:, 0], START[:, 1], size=60, theta=THETA, seed=1, wave=1, **more)
+    return float(np.abs(THETA[wave[:, 0]] - THETA[wave[:, 1]]).mean())
+
+
+def test_scores_matter_to_two_of_the_rules():
+    assert max(gap("adaptive"), gap("closest-score")) < min(gap("equal-appearances"), gap("random")) / 2
+
+
+def test_closest_score_can_leave_nothing_to_chance():
+    assert gap("closest-score", at_random=0.0) < gap("closest-score") / 2
+
+
+def test_the_first_wave_is_one_balanced_round_under_all_rules_but_random():
+    for name, one in RULES.items():
+        wave = one(60, [], [], size=60, seed=1)
+        assert (np.ptp(np.bincount(wave.ravel(), minlength=60)) == 0) == (name != "random")
+
+
+def test_the_thick_of_the_scale_gets_more_comparisons_than_its_ends_but_not_many():
+    wave = adaptive(60, START[:, 0], START[:, 1], size=60, theta=np.sort(THETA), seed=1, wave=1)
+    counts = np.bincount(wave.ravel(), minlength=60)
+    assert counts[20:40].mean() > counts[[*range(5), *range(55, 60)]].mean() + 0.3
+    assert counts.max() <= 3
+
+
+def test_a_pair_that_was_asked_waits_while_there_are_new_ones():
+    asked = START
+    for wave in range(1, 6):
+        new = adaptive(60, asked[:, 0], asked[:, 1], size=60, theta=THETA, seed=1, wave=wave)
+        asked = np.concatenate([asked, new])
+    assert len(np.unique(np.sort(asked, axis=1), axis=0)) >= 0.98 * len(asked)
+
+
+def test_random_pairs_of_very_many_items_are_different_and_not_asked_before():
+    first = random_pairs(5_000, [], [], size=5_000, seed=1)
+    second = random_pairs(5_000, first[:, 0], first[:, 1], size=5_000, seed=1, wave=1)
+    both = np.sort(np.concatenate([first, second]), axis=1)
+    assert len(np.unique(both, axis=0)) == 10_000
+
+
+def test_an_unknown_rule_is_refused_with_those_there_are():
+    with pytest.raises(StatsError, match="'swiss' is not one of adaptive, closest-score, equal-appearances, random"):
+        rule("swiss")
+
+
+def test_the_adaptive_rule_finds_the_order_of_all_real_votes_better_than_equal_appearances():
+    """Full size: also better than the closest score, with and without chance, at 10, 14 and 20 comparisons per essay."""
+    marks, seeds = size((20,), (10, 14, 20)), range(size(25, 50))
+    peers = [equal_appearances] if len(marks) == 1 else [equal_appearances, closest_score, strictly_closest]
+    with one_blas_thread():
+        ours, *others = (
+            np.mean([agreement(topic, one, seed, marks) for topic in topics().values() for seed in seeds], axis=0)
+            for one in (adaptive, *peers)
+        )
+    for other in others:
+        assert (ours > other).all()
+
+
+def strictly_closest(*arguments, **more):
+    return closest_score(*arguments, at_random=0.0, **more)
