@@ -5,7 +5,7 @@ Each step is a module beside this one; statistics are in `stats`, sentences in `
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -23,7 +23,6 @@ from pairmark.stats.comparisons import Comparisons, comparisons
 from pairmark.stats.errors import StatsError, UnconnectedError
 from pairmark.stats.fitted import Fit
 from pairmark.stats.reliability import empirical_bayes, ssr, ssr_observed
-from pairmark.stats.spread import Itemwise
 from pairmark.stats.threads import one_blas_thread
 
 Compatible = Literal["sirt"]
@@ -160,9 +159,7 @@ def _as_published(data: Comparisons) -> Fit:
     """
     limit = fit(data, method="sirt")
     theta, error = sirt.iterate(data, data.wins / data.appearances, sirt.PUBLISHED_TOLERANCE)
-    in_order = np.argsort(limit.place)
-    solution = replace(limit.solution, point=theta[in_order], known=Itemwise(error[in_order] ** 2))
-    return replace(limit, theta=theta, solution=solution)
+    return limit.with_itemwise(theta, error)
 
 
 def _essays(fitted: Fit, words: dict[str, int]) -> list[ScoredEssay]:

@@ -94,7 +94,7 @@ def _without_pull(new: Fit, common: Ints) -> tuple[Floats, Floats]:
     assert new.prior_sd is not None
     n = len(new.items)
     even = np.full((n, n), 1 / n)
-    precision = np.linalg.inv(new.covariance + even) - even
+    precision = np.linalg.inv(new.mode_covariance + even) - even
     target = precision @ new.theta
     pull = np.zeros(n)
     pull[common] = new.prior_sd**-2

@@ -67,11 +67,18 @@ class Solution:
 
     def matrix(self) -> Floats:
         """The covariance of the scores, shape (n_items, n_items)."""
+        return self._matrix(self.spread)
+
+    def mode_matrix(self) -> Floats:
+        """The covariance of the scores by the curvature at the mode, shape (n_items, n_items)."""
+        return self._matrix(self.curvature)
+
+    def _matrix(self, spread: Spread) -> Floats:
         n = self.model.n_items
-        if isinstance(self.spread, Itemwise):
-            return np.diag(self.spread.variances())
-        if isinstance(self.spread, Full):
-            return self.spread.matrix[:n, :n]
+        if isinstance(spread, Itemwise):
+            return np.diag(spread.variances())
+        if isinstance(spread, Full):
+            return spread.matrix[:n, :n]
         return full_spread(self.model, self.point, self.precision).matrix
 
     def difference_error(self, first: int, second: int) -> float:
