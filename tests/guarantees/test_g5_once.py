@@ -128,7 +128,8 @@ def test_g5_all_sessions_of_two_working_processes_are_ended_again_and_again(data
     """Both run all loops over one database; what one holds when it is cut off, one of them takes up."""
     systems = [System(database) for _ in range(2)]
     systems[0].accounts.ensure_default()
-    tickets = [submit(systems[0], 6, seed=seed, judge="simulated:sd=1,seed=3,delay_ms=1") for seed in range(3)]
+    judge = "simulated:sd=1,seed=3,delay_ms=1"
+    tickets = [submit(systems[0], 6, seed=seed, judge=judge, stability_threshold=0.0) for seed in range(3)]
     ended, loops = Event(), []
 
     def run(system: System) -> None:
