@@ -17,7 +17,6 @@ from pairmark.errors import BadRequest
 from pairmark.reading.judgements import Columns, Judgements, read_judgements
 from pairmark.scoring import grading, length, linking
 from pairmark.scoring.judges import SURFACE, work
-from pairmark.stats import sirt
 from pairmark.stats.bradley_terry import fit
 from pairmark.stats.comparisons import Comparisons, comparisons
 from pairmark.stats.errors import StatsError, UnconnectedError
@@ -27,6 +26,7 @@ from pairmark.stats.threads import one_blas_thread
 
 Compatible = Literal["sirt"]
 MOST_ESSAYS = 20_000
+TIE = 0.5
 CLOSE, ENOUGH = 0.85, 20  # of the mean squared distance of blind pairs, which gave 0.99 to 1.07 in simulation; essays
 
 
@@ -112,7 +112,7 @@ def _result(path: Path, options: Options) -> ScoreResult:
         ssr_observed=ssr_observed(fitted.theta, fitted.standard_error),
         comparisons=len(data),
         comparisons_per_essay=2 * len(data) / len(data.items),
-        ties=int(np.sum(data.outcome == 0.5)),
+        ties=int(np.sum(data.outcome == TIE)),
         order_effect=fitted.order_effect,
         order_effect_se=fitted.order_effect_se,
         judges=work(judged, data, fitted.theta),
@@ -120,7 +120,7 @@ def _result(path: Path, options: Options) -> ScoreResult:
         grades=grades,
         length=length.dependence(known, data, fitted.theta),
         link=link,
-        warnings=[*judged.notes, *_warnings(fitted), *known.notes(data.items), *notes],
+        warnings=[*judged.notes, *_warnings(fitted, data), *known.notes(data.items), *notes],
         baseline=baseline,
     )
 
@@ -142,24 +142,15 @@ def _fitted(judged: Judgements, options: Options) -> tuple[Comparisons, Fit]:
             (place[judged.first], place[judged.second], judged.outcome), items=items, weights=judged.weight
         )
         if options.compatible == "sirt":
-            return data, _as_published(data)
+            decided = data.only(data.outcome != TIE)  # as its `ignore.ties=TRUE`; a tie is no half win there
+            return data, fit(decided, method="sirt")
         return data, fit(data, order_effect=options.order_effect)
     except UnconnectedError as error:
         hint = "If the file holds several sessions, score them one by one with --where COLUMN=VALUE."
         raise BadRequest(f"{judged.path}: {error}", remedy=hint) from error
     except StatsError as error:
-        raise BadRequest(f"{judged.path} cannot be scored: {error}", remedy="Check the judgements.") from error
-
-
-def _as_published(data: Comparisons) -> Fit:
-    """Scores as sirt prints them: it stops when no score moves by more than 1e-4, before the limit is reached.
-
-    Where it starts is not documented. The shares of wins were chosen, out of seven simple starts tried, because from there the
-    published scores of Sangwin & Kinnear (2021) are met best, within 4e-6; other sessions may differ by more, up to about 1e-4.
-    """
-    limit = fit(data, method="sirt")
-    theta, error = sirt.iterate(data, data.wins / data.appearances, sirt.PUBLISHED_TOLERANCE)
-    return limit.with_itemwise(theta, error)
+        remedy = "Leave out --compatible." if options.compatible else "Check the judgements."
+        raise BadRequest(f"{judged.path} cannot be scored: {error}", remedy=remedy) from error
 
 
 def _essays(fitted: Fit, words: dict[str, int]) -> list[ScoredEssay]:
@@ -181,8 +172,9 @@ def _essays(fitted: Fit, words: dict[str, int]) -> list[ScoredEssay]:
     ]
 
 
-def _warnings(fitted: Fit) -> list[str]:
+def _warnings(fitted: Fit, judged: Comparisons) -> list[str]:
     data, warnings = fitted.comparisons, []
+    left_out = len(judged) - len(data)
     extreme = [*data.all_won(), *data.all_lost()]
     if extreme:
         named = ", ".join(extreme[:5]) + (f" and {len(extreme) - 5} more" if len(extreme) > 5 else "")
@@ -191,6 +183,10 @@ def _warnings(fitted: Fit) -> list[str]:
         warnings.append(
             "Scores and errors are those that sirt publishes; its errors treat each essay on its own and are too small "
             "where pairs form chains."
+        )
+    if left_out:
+        warnings.append(
+            f"Ties left out of the scores, as with ignore.ties=TRUE in sirt: {left_out:,}. Without --compatible they count."
         )
     if looks_adaptive(fitted):
         warnings.append(

@@ -50,7 +50,7 @@ def fit(
         From `comparisons()`.
     method
         "map": normal prior with its SD estimated from the data; always finite. "ml": plain maximum likelihood.
-        "sirt": as R's `sirt::btm` publishes them, to reproduce published numbers only.
+        "sirt": as R's `sirt::btm` publishes them (`fix.eta=0`, no ties), to reproduce published numbers only.
     order_effect
         Also estimate the advantage of the text shown first: True one for all, "judge" one for each judge.
     ties
@@ -59,7 +59,7 @@ def fit(
     prior_sd
         A known SD of the prior in logits instead of the estimated one ("map" only).
     start
-        Scores to start from, shape (n_items,); saves time only, results agree within 1e-6.
+        Scores to start from, shape (n_items,); saves time only, results agree within 1e-6. "sirt" has its own.
     start_sd
         Prior SD to start the search from, such as that of a fit to fewer comparisons; saves time only, too.
 
@@ -86,7 +86,7 @@ def fit(
     begin = np.zeros(len(place)) if start is None else np.asarray(start, dtype=np.float64)
     begin = begin if order is None else begin[order]
     if method == "sirt":
-        theta, error = sirt.iterate(sorted_data, begin)
+        theta, error = sirt.published(sorted_data)
         model, sd = _model(sorted_data, "ml", False, "half"), None
         solution = Solution(model, theta, 0.0, Itemwise(error**2))
     else:

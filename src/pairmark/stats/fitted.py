@@ -5,7 +5,7 @@ How the numbers are estimated is in `bradley_terry`; reliability is in `reliabil
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
 from typing import Literal
@@ -17,7 +17,6 @@ from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.davidson import chances
 from pairmark.stats.errors import StatsError
 from pairmark.stats.solution import Solution
-from pairmark.stats.spread import Itemwise
 
 Method = Literal["map", "ml", "sirt"]
 TieRule = Literal["davidson", "half"]
@@ -89,13 +88,6 @@ class Fit:
         apart again. `covariance` says how far scores may be off: under the method "map" it is larger.
         """
         return _read_only(self.solution.mode_matrix()[np.ix_(self.place, self.place)])
-
-    def with_itemwise(self, theta: Floats, standard_error: Floats) -> "Fit":
-        """The same fit with these scores and item-by-item errors instead, in the order of `items`."""
-        point, variance = np.empty_like(theta), np.empty_like(theta)
-        point[self.place], variance[self.place] = theta, standard_error**2
-        solution = Solution(self.solution.model, _read_only(point), 0.0, Itemwise(variance))
-        return replace(self, theta=_read_only(theta.copy()), solution=solution)
 
     @property
     def order_effect(self) -> float | None:

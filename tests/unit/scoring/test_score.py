@@ -76,6 +76,26 @@ def test_the_sirt_compatible_mode_has_no_reliability_of_our_own_and_says_so():
     assert "those that sirt publishes" in " ".join(result.warnings)
 
 
+def test_the_sirt_compatible_mode_leaves_ties_out_and_counts_them(tmp_path):
+    session(tmp_path / "votes.csv")
+    head, *rows = (tmp_path / "votes.csv").read_text().splitlines()
+    tied = [row.replace(",left,", ",tie,").replace(",right,", ",tie,") for row in rows[:7]]
+    assert tied != rows[:7]
+    (tmp_path / "tied.csv").write_text("\n".join([head, *rows, *tied]) + "\n")
+    plain, with_ties = (score(tmp_path / name, options=Options(compatible="sirt")) for name in ("votes.csv", "tied.csv"))
+    assert [essay.theta for essay in with_ties.essays] == [essay.theta for essay in plain.essays]
+    assert with_ties.ties == 7
+    assert "Ties left out of the scores, as with ignore.ties=TRUE in sirt: 7." in " ".join(with_ties.warnings)
+
+
+def test_sirt_compatible_scores_that_never_settle_are_refused(tmp_path):
+    rows = [("a", "c"), ("a", "d"), ("b", "c"), ("a", "c"), ("d", "b"), ("c", "b")]  # a, b never meet, nor do c, d
+    (tmp_path / "sets.csv").write_text("won,lost\n" + "".join(f"{won},{lost}\n" for won, lost in rows))
+    assert score(tmp_path / "sets.csv").essays
+    with pytest.raises(BadRequest, match=r"did not settle within 100 rounds.*Leave out --compatible"):
+        score(tmp_path / "sets.csv", options=Options(compatible="sirt"))
+
+
 def test_grades_follow_the_anchors_and_are_exported(tmp_path):
     truth = session(tmp_path / "votes.csv", essays=60)
     band, chosen = anchors(tmp_path / "anchors.csv", truth, ["A1", "A2", "B1", "B2", "C1", "C2"])
