@@ -1,7 +1,9 @@
-"""Ties and order effect against R's psychotools (Davidson's model) and BradleyTerry2, on the votes of topic T31.
+"""Ties and order effect against R's psychotools (Davidson's model) and BradleyTerry2, on the votes of UKPConvArg1.
 
-`data/r/record.R` made the recorded numbers; `data/r/versions.txt` says with which versions and when. psychotools' log-linear form
-of the model is ours: its worths, centred, are theta, and its parameter of undecided votes is the log of nu.
+`data/r/record.R` made the recorded numbers of topic T31, `data/r/record_ties_and_order.R` those of ties and order effect at once on
+both topics; `versions…txt` beside them say with which versions and when. psychotools' log-linear form of the model is ours: its
+worths, centred, are theta, and its parameter of undecided votes is the log of nu. BradleyTerry2's tie parameter is the logit of the
+chance of a tie between equals, ln(nu / 2), and its errors are those of scores against their mean, as ours.
 """
 
 import csv
@@ -18,9 +20,9 @@ DATA = Path(__file__).parent / "data"
 OUTCOMES = {"left": 1.0, "right": 0.0, "tie": 0.5}
 
 
-def votes(*, decided_only=False):
+def votes(topic="T31", *, decided_only=False):
     with (DATA / "ukpconvarg1" / "votes.csv").open(newline="") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["topic"] == "T31"]
+        rows = [row for row in csv.DictReader(lines) if row["topic"] == topic]
     kept = [row for row in rows if not decided_only or row["vote"] != "tie"]
     return comparisons([(row["left"], row["right"], OUTCOMES[row["vote"]]) for row in kept])
 
@@ -31,8 +33,8 @@ def recorded(name, **only):
     return {row["parameter"].removeprefix("essay"): (float(row["value"]), float(row["se"])) for row in rows}
 
 
-def log_likelihood(model):
-    return float(re.search(rf"{model} (-[\d.]+)", (DATA / "r" / "versions.txt").read_text())[1])
+def log_likelihood(model, file="versions.txt"):
+    return float(re.search(rf"{model} (-[\d.]+)", (DATA / "r" / file).read_text())[1])
 
 
 def centred(items, theirs):
@@ -68,6 +70,19 @@ def test_decided_votes_agree_with_bradleyterry2(model):
     if model == "order":
         assert (ours.order_effect, ours.order_effect_se) == pytest.approx(theirs["first"], abs=1e-6)
     assert ours.tie_parameter is None
+
+
+@pytest.mark.parametrize("topic", ["T24", "T31"])
+def test_ties_and_order_effect_at_once_agree_with_bradleyterry2(topic):
+    ours = fit(votes(topic), method="ml", order_effect=True)
+    theirs = recorded("ties_and_order.csv", topic=topic)
+    assert set(theirs) == {*ours.items, "(order)", "(tie)"}
+    value, error = np.array([theirs[item] for item in ours.items]).T
+    np.testing.assert_allclose(ours.theta, value, atol=1e-9)
+    np.testing.assert_allclose(ours.standard_error, error, atol=1e-9)
+    assert (ours.order_effect, ours.order_effect_se) == pytest.approx(theirs["(order)"], abs=1e-9)
+    assert (np.log(ours.tie_parameter / 2), ours.log_tie_parameter_se) == pytest.approx(theirs["(tie)"], abs=1e-9)
+    assert ours.log_likelihood == pytest.approx(log_likelihood(topic, "versions_ties_and_order.txt"), abs=1e-8)
 
 
 def test_ties_as_half_wins_draw_scores_together():

@@ -1,5 +1,5 @@
 # Records what R's psychotools and BradleyTerry2 give for the votes of topic T31 of UKPConvArg1.
-# Run in this folder: Rscript record.R
+# Run in this folder: Rscript record.R (Debian: r-cran-psychotools, r-cran-bradleyterry2)
 suppressMessages({library(psychotools); library(BradleyTerry2)})
 votes <- read.csv("../ukpconvarg1/votes.csv", stringsAsFactors = FALSE)
 votes <- votes[votes$topic == "T31", ]
