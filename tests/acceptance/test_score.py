@@ -1,6 +1,7 @@
 """`pairmark score` as installed: from a CSV to files and one screen, refusals in one sentence, and no database anywhere."""
 
 import csv
+import gzip
 import json
 from pathlib import Path
 
@@ -65,6 +66,51 @@ def test_what_cannot_be_scored_is_refused_in_one_sentence(
     pairmark: Pairmark, words: list[str], told: list[str]
 ) -> None:
     pairmark.run(*words).refused(*told)
+
+
+BAD_FILES: list[tuple[str, bytes, tuple[str, ...]]] = [
+    ("self-pair", b"won,lost\na,b\nc,c\n", ("Row 3", "compares 'c' with itself", "Remove the row")),
+    ("unknown-winner", b"left,right,vote\na,b,left\na,b,z\n", ("Row 3", "winner 'z'", "left, right, tie")),
+    ("negative-weight", b"won,lost,weight\na,b,1\na,b,-1\n", ("Row 3", "weight '-1'", "0 or more")),
+    ("one-text", b"won,lost\na,a\n", ("Row 2", "with itself")),
+    ("no-rows", b"won,lost\n", ("has no judgements", "one judgement")),
+    ("nothing", b"", ("is empty", "name the columns")),
+    ("nul", b"won,lost\na\0,b\n", ("NUL bytes", "UTF-8")),
+    ("ragged", b"won,lost\na,b,c\n", ("Row 2", "3 cells", "quotes")),
+    ("cut-off-row", b"won,lost\na,b\na", ("Row 3", "1 cells", "export the file again")),
+    ("open-quote", b'won,lost\na,b\n"a,b\nc,d\n', ("Row 3", "not valid CSV", "quotes")),
+    ("gzip", gzip.compress(b"won,lost\na,b\n"), ("packed with gzip", "Unpack")),
+    ("workbook", b"PK\x03\x04\x14\0", ("Excel workbook", "as CSV")),
+    ("cut-off-utf-16", "won,lost\na,b\n".encode("utf-16")[:-1], ("breaks off inside a character", "UTF-8")),
+    ("escape", b"won,lost\n\x1b[31mred,\x1b[31mred\n", ("Row 2", "with itself")),
+]
+
+
+@pytest.mark.parametrize(("content", "told"), [case[1:] for case in BAD_FILES], ids=[case[0] for case in BAD_FILES])
+def test_a_file_that_cannot_be_used_leaves_nothing(
+    pairmark: Pairmark, tmp_path: Path, content: bytes, told: tuple[str, ...]
+) -> None:
+    path, out = tmp_path / "votes.csv", tmp_path / "deep" / "out"
+    path.write_bytes(content)
+    said = pairmark.run("score", path, "--out", out).refused("votes.csv", *told)
+    assert "\x1b" not in said
+    assert not out.parent.exists()
+
+
+def test_what_can_be_kept_is_kept_and_told(pairmark: Pairmark, tmp_path: Path) -> None:
+    rows = b'judge,won,lost,time\nj,=1+1,b,inf\nj,b,=1+1,5\nj,b,=1+1,5\nj,\xe5sa,b,nan\nj,"b\nb",\xe5sa,1\n'
+    (tmp_path / "votes.csv").write_bytes(rows)
+    done = pairmark.run("score", tmp_path / "votes.csv", "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    said = " ".join(done.out.split())
+    for note in (
+        "1 of 5 rows are exact copies",
+        "2 times are not finite",
+        "2 lines are not UTF-8 (the first is line 5)",
+    ):
+        assert note in said
+    with (tmp_path / "out" / "results.csv").open(newline="", encoding="utf-8") as file:
+        assert {row["essay_id"] for row in csv.DictReader(file)} == {"'=1+1", "b", "åsa", "b\nb"}
 
 
 def test_a_batch_of_our_own_is_scored_again_to_the_same_scores(pairmark: Pairmark, tmp_path: Path) -> None:

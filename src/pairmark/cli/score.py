@@ -42,6 +42,12 @@ def _add_grades(parser: argparse.ArgumentParser) -> None:
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it is fitted")
+    group.add_argument(
+        "--method",
+        choices=["map", "ml"],
+        default="map",
+        help="with a normal prior whose spread the data give, or plain maximum likelihood (default: map)",
+    )
     group.add_argument("--compatible", choices=["sirt"], help="reproduce published numbers of this program")
     group.add_argument(
         "--order-effect", action="store_true", help="also estimate the advantage of the text shown first"
@@ -68,6 +74,8 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
 def _add_texts(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("dependence on length")
     group.add_argument("--texts", metavar="PATH", type=Path, help="folder or CSV with the texts themselves")
+    group.add_argument("--id-column", metavar="NAME", help="column of ids in that CSV (default: recognised)")
+    group.add_argument("--text-column", metavar="NAME", help="column of texts in that CSV (default: recognised)")
     group.add_argument("--compare", metavar="NAME", help="numeric column of that CSV to hold the scores against")
     group.add_argument("--smaller-is-better", action="store_true", help="in the --compare column")
 
@@ -82,10 +90,13 @@ def run(arguments: argparse.Namespace) -> int:
         where=[_condition(text) for text in arguments.where],
         anchors=arguments.anchors,
         scale=arguments.scale,
+        method=arguments.method,
         compatible=arguments.compatible,
         order_effect=arguments.order_effect,
         target_reliability=arguments.target_reliability,
         texts=arguments.texts,
+        id_column=arguments.id_column,
+        text_column=arguments.text_column,
         compare=arguments.compare,
         smaller_is_better=arguments.smaller_is_better,
         link=arguments.link,

@@ -8,6 +8,24 @@ from pathlib import Path
 from pairmark.errors import BadRequest
 
 MEGABYTE = 1_000_000
+PACKED = (  # how files begin that are no text, what they are, and what to do
+    (b"\x1f\x8b", "is packed with gzip", "Unpack it first."),
+    (b"BZh", "is packed with bzip2", "Unpack it first."),
+    (b"\xfd7zXZ", "is packed with xz", "Unpack it first."),
+    (b"\x28\xb5\x2f\xfd", "is packed with zstd", "Unpack it first."),
+    (b"PK\x03\x04", "is an Excel workbook or another ZIP file", "Save the sheet as CSV, or unpack it."),
+    (b"\xd0\xcf\x11\xe0", "is an old Excel workbook", "Save the sheet as CSV."),
+    (b"%PDF-", "is a PDF", "Give its table as CSV."),
+    (b"\xff\xfe\0\0", "is UTF-32 text", "Save it again with the encoding UTF-8."),
+    (b"\0\0\xfe\xff", "is UTF-32 text", "Save it again with the encoding UTF-8."),
+)
+
+
+def refuse_packed(head: bytes, path: Path) -> None:
+    """Raise `BadRequest` where a file begins (`head`, 16 bytes or more of it) like one that is no text at all."""
+    for start, fault, remedy in PACKED:
+        if head.startswith(start):
+            raise BadRequest(f"{path} {fault}, not a CSV.", remedy=remedy)
 
 
 def missing(path: Path) -> str:

@@ -123,9 +123,15 @@ def _even(batch: Batch, width: int, path: Path) -> Batch:
         if len(row) != width:
             raise BadRequest(
                 f"Row {batch.place_of(index)} of {path} has {len(row)} cells, but the header has {width}.",
-                remedy="Put quotes around cells that contain the separator.",
+                remedy=_uneven_remedy(len(row) < width),
             )
     return batch
+
+
+def _uneven_remedy(short: bool) -> str:
+    if short:
+        return "Fill in the cells, or export the file again if it breaks off there."
+    return "Put quotes around cells that contain the separator."
 
 
 def _blank(row: list[str]) -> bool:

@@ -97,6 +97,13 @@ def position(header: Sequence[str], names: Sequence[str]) -> int | None:
     return None
 
 
+def named_twice(header: Sequence[str], names: Sequence[str]) -> str | None:
+    """The column, as it is written, of the first of `names` that stands more than once; None if none does."""
+    seen = [plain(column) for column in header]
+    twice = [name for name in map(plain, names) if seen.count(name) > 1]
+    return header[seen.index(twice[0])] if twice else None
+
+
 def recognise(header: Sequence[str]) -> Form | None:
     """The first form all of whose required columns are there."""
     for form in FORMS:

@@ -16,7 +16,18 @@ from pairmark.errors import BadRequest
 from pairmark.reading import judgement_columns as cells
 from pairmark.reading.files import MEGABYTE
 from pairmark.reading.judgement_columns import Batch, Names, Votes, batches
-from pairmark.reading.judgement_forms import NUMBERS, SIDES, WEIGHT, Form, Unit, expected, position, recognise
+from pairmark.reading.judgement_forms import (
+    FORMS,
+    NUMBERS,
+    SIDES,
+    WEIGHT,
+    Form,
+    Unit,
+    expected,
+    named_twice,
+    position,
+    recognise,
+)
 from pairmark.reading.text_stream import Lines, open_lines
 from pairmark.stats.arrays import Floats, Ints
 
@@ -95,6 +106,8 @@ class _Parts:
     first_bad: tuple[int, str] = (0, "")
     not_counted: int = 0
     elsewhere: int = 0
+    last_row: int = 0
+    last_taken: int = 0
 
 
 def read_judgements(path: Path, *, columns: Columns = Columns(), where: Sequence[tuple[str, str]] = ()) -> Judgements:
@@ -120,6 +133,7 @@ def _layout(header: Sequence[str], columns: Columns, where: Sequence[tuple[str, 
         names = (asked,) if asked is not None else known
         at = position(header, names)
         if at is None and asked is not None:
+            _refuse_twice(header, names, path)
             raise BadRequest(f"{path} has the columns {_listed(header)}, but no {asked!r}.", remedy="Check the name.")
         return at
 
@@ -145,11 +159,19 @@ def _form(header: Sequence[str], columns: Columns, path: Path) -> Form:
         )  # fmt: skip
     form = recognise(header)
     if form is None:
+        _refuse_twice(header, [name for known in FORMS for names in known.required() for name in names], path)
         raise BadRequest(
             f"{path} has the columns {_listed(header)}, which are those of no known form ({expected()}).",
             remedy="Name its columns: --won and --lost, or --left, --right and --vote.",
         )
     return form
+
+
+def _refuse_twice(header: Sequence[str], names: Sequence[str], path: Path) -> None:
+    """Raise `BadRequest` if one of `names` heads more than one column, and so none for sure."""
+    twice = named_twice(header, names)
+    if twice is not None:
+        raise BadRequest(f"{path} has two columns named {twice!r}.", remedy="Rename one.")
 
 
 def _listed(header: Sequence[str]) -> str:
@@ -159,6 +181,7 @@ def _listed(header: Sequence[str]) -> str:
 
 def _take(batch: Batch, layout: _Layout, parts: _Parts, path: Path) -> None:
     """Turn one batch of rows into arrays."""
+    parts.last_row = batch.place_of(-1) if len(batch) else parts.last_row
     for at, value in layout.where:
         before = len(batch)
         batch = batch.only([cell.strip() == value for cell in batch.column(at)])
@@ -195,6 +218,7 @@ def _take(batch: Batch, layout: _Layout, parts: _Parts, path: Path) -> None:
     for kept, column in zip(parts.columns, small, strict=True):
         kept.append(column)
     parts.prints.append(batch.prints())
+    parts.last_taken = batch.place_of(-1)
 
 
 def _joined(path: Path, lines: Lines, layout: _Layout, parts: _Parts, unit: Unit) -> Judgements:
@@ -208,8 +232,22 @@ def _joined(path: Path, lines: Lines, layout: _Layout, parts: _Parts, unit: Unit
         path=path, form=layout.form.name, digest=lines.digest, items=tuple(parts.items), judges=tuple(parts.judges),
         first=first.astype(np.int64), second=second.astype(np.int64), outcome=outcome.astype(np.float64),
         weight=weight if layout.weight is not None else None, judge=judge.astype(np.int64), seconds=seconds,
-        seats=layout.form.seats, notes=tuple(_notes(lines, layout, parts, seconds)),
+        seats=layout.form.seats, notes=(*_notes(lines, layout, parts, seconds), *_cut_off(lines, parts, first, second)),
     )  # fmt: skip
+
+
+def _cut_off(lines: Lines, parts: _Parts, first: NDArray[Any], second: NDArray[Any]) -> list[str]:
+    """A file cut off inside the id of its last row reads as one with a further text; told where it may be so."""
+    if not lines.open_end or parts.last_taken != parts.last_row or len(first) < 2:
+        return []
+    names = tuple(parts.items)
+    single = [names[end] for end in (first[-1], second[-1]) if not np.any((first[:-1] == end) | (second[:-1] == end))]
+    if not single:
+        return []
+    return [
+        f"The last row ({parts.last_row}) has no line end and names {single[0]!r}, which stands nowhere else; if the file was cut "
+        "off, export it again."
+    ]
 
 
 def _notes(lines: Lines, layout: _Layout, parts: _Parts, seconds: Floats) -> list[str]:

@@ -30,11 +30,17 @@ class Known:
         return [f"{len(missing):,} of {len(items):,} judged essays have no text, so they do not count for length."]
 
 
-def read(path: Path | None, compare: str | None, smaller_is_better: bool) -> Known:
-    """Count the words of the texts in a folder or CSV."""
+def read(
+    path: Path | None,
+    compare: str | None = None,
+    smaller_is_better: bool = False,
+    id_column: str | None = None,
+    text_column: str | None = None,
+) -> Known:
+    """Count the words of the texts in a folder or CSV, where columns not named are recognised."""
     if path is None:
         return Known()
-    texts = read_texts(path, compare_column=compare).texts
+    texts = read_texts(path, id_column=id_column, text_column=text_column, compare_column=compare).texts
     sign = -1 if smaller_is_better else 1
     return Known(
         {text.essay_id: count_words(text.text) for text in texts},

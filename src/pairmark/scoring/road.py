@@ -39,10 +39,13 @@ class Options:
     where: Sequence[tuple[str, str]] = ()
     anchors: Path | None = None
     scale: str | None = None
+    method: Literal["map", "ml"] = "map"
     compatible: Compatible | None = None
     order_effect: bool = False
     target_reliability: float | None = None
     texts: Path | None = None
+    id_column: str | None = None
+    text_column: str | None = None
     compare: str | None = None
     smaller_is_better: bool = False
     link: Path | None = None
@@ -68,10 +71,18 @@ def score(path: str | Path, *, out: str | Path | None = None, options: Options |
 
 def _check(options: Options) -> None:
     if (options.anchors is None) != (options.scale is None):
-        missing, given = ("--scale", "anchors") if options.scale is None else ("--anchors", "a scale")
-        raise BadRequest(f"There are {given} but no {missing[2:]}.", remedy=f"Give {missing} too.")
+        missing, given = ("--scale", "are anchors") if options.scale is None else ("--anchors", "is a scale")
+        raise BadRequest(f"There {given} but no {missing[2:]}.", remedy=f"Give {missing} too.")
     if options.compatible is not None and options.compatible not in get_args(Compatible):
         raise BadRequest(f"There is no mode compatible with {options.compatible!r}.", remedy="Give sirt.")
+    if options.method not in ("map", "ml"):
+        raise BadRequest(f"There is no method {options.method!r}.", remedy="Give map or ml.")
+    if options.method == "ml" and (options.compatible or options.link):
+        raise BadRequest(
+            "Maximum likelihood goes neither with --compatible, which has a method of its own, nor with --link.",
+            remedy="Leave out --method, or the others.",
+        )
+    _check_texts(options)
     if options.compatible and (options.anchors or options.link or options.order_effect):
         raise BadRequest(
             "The sirt-compatible mode only reproduces published scores; it has no grades, no links and no order effect.",
@@ -84,6 +95,16 @@ def _check(options: Options) -> None:
         )
 
 
+def _check_texts(options: Options) -> None:
+    """Options about texts mean nothing without what they are about."""
+    columns = {"--compare": options.compare, "--id-column": options.id_column, "--text-column": options.text_column}
+    given = next((name for name, value in columns.items() if value is not None), None)
+    if given is not None and options.texts is None:
+        raise BadRequest(f"{given} names a column of the texts, but there are no texts.", remedy="Give --texts too.")
+    if options.smaller_is_better and options.compare is None:
+        raise BadRequest("--smaller-is-better says nothing without --compare.", remedy="Give --compare too.")
+
+
 def _result(path: Path, options: Options) -> ScoreResult:
     judged = read_judgements(path, columns=options.columns, where=options.where)
     scale = grading.read(options.anchors, options.scale)
@@ -94,7 +115,9 @@ def _result(path: Path, options: Options) -> ScoreResult:
             remedy="Leave out --anchors, or the baseline's judgements.",
         )
     data, fitted = _fitted(judged, options)
-    known = length.read(options.texts, options.compare, options.smaller_is_better)
+    known = length.read(
+        options.texts, options.compare, options.smaller_is_better, options.id_column, options.text_column
+    )
     essays, link = linking.apply(_essays(fitted, known.words), fitted, options.link)
     essays, grades, notes = grading.apply(essays, scale)
     by_map = fitted.method == "map"
@@ -144,12 +167,13 @@ def _fitted(judged: Judgements, options: Options) -> tuple[Comparisons, Fit]:
         if options.compatible == "sirt":
             decided = data.only(data.outcome != TIE)  # as its `ignore.ties=TRUE`; a tie is no half win there
             return data, fit(decided, method="sirt")
-        return data, fit(data, order_effect=options.order_effect)
+        return data, fit(data, method=options.method, order_effect=options.order_effect)
     except UnconnectedError as error:
         hint = "If the file holds several sessions, score them one by one with --where COLUMN=VALUE."
         raise BadRequest(f"{judged.path}: {error}", remedy=hint) from error
     except StatsError as error:
-        remedy = "Leave out --compatible." if options.compatible else "Check the judgements."
+        asked = "--compatible" if options.compatible else "--method" if options.method != "map" else None
+        remedy = f"Leave out {asked}." if asked else "Check the judgements."
         raise BadRequest(f"{judged.path} cannot be scored: {error}", remedy=remedy) from error
 
 

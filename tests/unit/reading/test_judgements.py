@@ -1,6 +1,7 @@
 """Judgements from every known form, from named columns, and everything that can be wrong with a row."""
 
 import csv
+import gzip
 import io
 import tracemalloc
 from collections.abc import Callable
@@ -149,6 +150,27 @@ def test_lines_of_another_encoding_are_read_and_told(table: Build) -> None:
     assert "1 lines are not UTF-8 (the first is line 3)" in found.notes[0]
 
 
+def test_bytes_that_no_code_page_has_still_tell_texts_apart(table: Build) -> None:
+    found = read_judgements(table(b"won,lost\n\x81,\x8d\n\xe5,\x81\n"))
+    assert set(found.items) == {"\x81", "\x8d", "å"}
+
+
+def test_lines_that_end_as_on_old_macs_are_read_in_every_encoding(table: Build) -> None:
+    for encoding in ("utf-8", "utf-16", "cp1252"):
+        found = read_judgements(table("won,lost\rÅsa,b\rb,c\r".encode(encoding)))
+        assert rows(found) == [("Åsa", "b", 1.0), ("b", "c", 1.0)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "cp1252"])
+def test_a_file_cut_off_inside_its_last_id_is_told(table: Build, encoding: str) -> None:
+    bom = "\ufeff" if encoding == "utf-16-le" else ""
+    whole = f"{bom}won,lost\nåsa,essay12\nessay12,åsa\nåsa,essay12"
+    assert "cut off" not in " ".join(read_judgements(table(whole.encode(encoding))).notes)
+    assert "cut off" not in " ".join(read_judgements(table(f"{whole[:-1]}\n".encode(encoding))).notes)
+    notes = read_judgements(table(whole[:-1].encode(encoding))).notes
+    assert "The last row (4) has no line end and names 'essay1', which stands nowhere else" in notes[-1]
+
+
 def test_copies_of_rows_are_kept_and_counted_aloud(table: Build) -> None:
     found = read_judgements(table("judge,won,lost\nj,a,b\nj,a,b\nj,b,c\nj,a,b\n"))
     assert len(found) == 4
@@ -182,7 +204,12 @@ def test_milliseconds_taken_for_seconds_are_noticed(table: Build) -> None:
         ("won,lost,weight\na,b,1\na,b,-1\n", r"Row 3 of .* has the weight '-1'"),
         ("won,lost,weight\na,b,inf\n", r"Row 2 of .* has the weight 'inf'"),
         ("won,lost,weight\na,b,\n", r"Row 2 of .* has the weight ''"),
-        ("won,lost\na,b,c\n", r"Row 2 of .* has 3 cells, but the header has 2"),
+        ("won,lost\na,b,c\n", r"Row 2 of .* has 3 cells, but the header has 2. Put quotes"),
+        ("won,lost\na,b\na", r"Row 3 of .* has 1 cells, but the header has 2. Fill in .* breaks off there"),
+        ("won,lost,Won\na,b,c\n", "has two columns named 'won'. Rename one"),
+        (gzip.compress(b"won,lost\na,b\n"), "is packed with gzip, not a CSV. Unpack it first"),
+        (b"PK\x03\x04,\n", "is an Excel workbook or another ZIP file, not a CSV. Save the sheet as CSV"),
+        ("won,lost\na,b\n".encode("utf-32"), "is UTF-32 text, not a CSV. Save it again with the encoding UTF-8"),
         ('won,lost\na,b\n"a,b\n', r"of .* is not valid CSV"),
         ("won,lost\n", "has no judgements"),
         ("won,lost\n,\n\n", "has no judgements"),
@@ -210,6 +237,8 @@ def test_an_unknown_header_is_answered_with_what_was_seen_and_what_is_expected(t
 def test_a_named_column_that_is_not_there_is_told(table: Build) -> None:
     with pytest.raises(BadRequest, match="has the columns won, lost, but no 'winner'"):
         read_judgements(table("won,lost\na,b\n"), columns=Columns(first="winner", second="lost"))
+    with pytest.raises(BadRequest, match="has two columns named 'by'"):
+        read_judgements(table("won,lost,by,by\na,b,x,y\n"), columns=Columns(judge="by"))
     with pytest.raises(BadRequest, match="but no 'session'"):
         read_judgements(table("won,lost\na,b\n"), where=[("session", "1")])
     with pytest.raises(BadRequest, match="no judgements with these values"):

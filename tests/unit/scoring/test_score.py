@@ -76,13 +76,25 @@ def test_the_sirt_compatible_mode_has_no_reliability_of_our_own_and_says_so():
     assert "those that sirt publishes" in " ".join(result.warnings)
 
 
+def test_plain_maximum_likelihood_on_the_road(tmp_path):
+    result = score(SANGWIN, out=tmp_path / "out", options=replace(RIGOUR, method="ml"))
+    assert (result.method, result.reliability["value"]) == ("ml", None)
+    assert result.provenance["log_likelihood"] == pytest.approx(-177.6354, abs=5e-5)
+    assert round(result.ssr, 4) == 0.9535
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Plain maximum likelihood has no reliability of our own kind" in page
+    assert "sirt-compatible" not in page
+
+
 def test_the_sirt_compatible_mode_leaves_ties_out_and_counts_them(tmp_path):
     session(tmp_path / "votes.csv")
     head, *rows = (tmp_path / "votes.csv").read_text().splitlines()
     tied = [row.replace(",left,", ",tie,").replace(",right,", ",tie,") for row in rows[:7]]
     assert tied != rows[:7]
     (tmp_path / "tied.csv").write_text("\n".join([head, *rows, *tied]) + "\n")
-    plain, with_ties = (score(tmp_path / name, options=Options(compatible="sirt")) for name in ("votes.csv", "tied.csv"))
+    plain, with_ties = (
+        score(tmp_path / name, options=Options(compatible="sirt")) for name in ("votes.csv", "tied.csv")
+    )
     assert [essay.theta for essay in with_ties.essays] == [essay.theta for essay in plain.essays]
     assert with_ties.ties == 7
     assert "Ties left out of the scores, as with ignore.ties=TRUE in sirt: 7." in " ".join(with_ties.warnings)
@@ -222,8 +234,14 @@ def test_two_essays_and_one_judgement_are_enough(tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (Options(scale="cefr"), "a scale but no anchors"),
-        (Options(anchors=Path("anchors.csv")), "anchors but no scale"),
+        (Options(scale="cefr"), "There is a scale but no anchors"),
+        (Options(anchors=Path("anchors.csv")), "There are anchors but no scale"),
+        (Options(compare="rank"), "--compare names a column of the texts, but there are no texts"),
+        (Options(id_column="x"), "--id-column names a column of the texts"),
+        (Options(smaller_is_better=True), "says nothing without --compare"),
+        (Options(method="mean"), "no method 'mean'"),
+        (Options(method="ml", compatible="sirt"), "goes neither with --compatible"),
+        (Options(method="ml", link=Path("nothing.csv")), "nor with --link"),
         (Options(compatible="sirt", order_effect=True), "only reproduces published scores"),
         (Options(compatible="brms"), "no mode compatible with 'brms'"),
         (Options(target_reliability=1.0), "cannot be reached"),

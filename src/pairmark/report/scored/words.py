@@ -118,7 +118,8 @@ def fitness(result: ScoreResult) -> Fitness:
         return Fitness("none", "Not fit for any decision: this baseline counts words and reads nothing.")
     value = result.reliability.get("value")
     if value is None:
-        return Fitness("none", "These are published figures reproduced; judge their reliability by a score of our own.")
+        kind = "published figures reproduced" if result.method == "sirt" else "scores by plain maximum likelihood"
+        return Fitness("none", f"These are {kind}; judge their reliability by a score of our own.")
     shown, asked = apart(value, GOOD if value >= USABLE else USABLE)
     if value >= GOOD:
         return Fitness("good", f"Fit for ranking: reliability {shown} reaches the {asked} that is usually asked for.")
@@ -131,7 +132,9 @@ def reliability_sentence(result: ScoreResult) -> str:
     """What the reliability tells a teacher."""
     value = result.reliability.get("value")
     if value is None:
-        return "The sirt-compatible mode has no reliability of our own kind; the SSR below is the published one."
+        if result.method == "sirt":
+            return "The sirt-compatible mode has no reliability of our own kind; the SSR below is the published one."
+        return "Plain maximum likelihood has no reliability of our own kind; leave out --method for it."
     return (
         f"About {100 * value:.0f} % of the differences between these scores reflect how the judges see the essays; the rest "
         "is chance."
