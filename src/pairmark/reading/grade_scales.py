@@ -16,6 +16,7 @@ from pairmark.reading.files import decode_utf8, read_bounded
 MAX_SCALE = 100_000  # bytes
 MOST_GRADES = 50
 LONGEST_GRADE = 40  # characters
+LONGEST_NAME = 200
 KEYS = ("name", "grades", "pass_grade")
 EXAMPLE = 'grades = ["fail", "pass"]'
 
@@ -57,8 +58,9 @@ def _scale(key: str, path: Path) -> GradeScale:
         told = f"has the pass_grade {pass_grade!r}, which is not one of its grades"
         raise _fault(path, text, "pass_grade", told, f"Give one of {', '.join(grades)}.")
     name = content.get("name", key)
-    if not isinstance(name, str) or not name.strip():
-        raise _fault(path, text, "name", "has a name that is no text", 'Write it like name = "Our scale".')
+    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        told = f"has a name that is no text of 1 to {LONGEST_NAME} printable characters"
+        raise _fault(path, text, "name", told, 'Write it like name = "Our scale".')
     return GradeScale(key, name, grades, pass_grade)
 
 

@@ -19,11 +19,11 @@ import numpy as np
 from pairmark.errors import BadRequest
 from pairmark.reading.collection import MAX_ID
 from pairmark.reading.judgement_forms import Form
+from pairmark.reading.tables import unguarded
 from pairmark.stats.arrays import Flags, Floats, Ints
 
 ROWS = 2_048  # rows held as text at once; few enough to stay in the processor's cache
 SEPARATORS = ",;\t"
-FORMULA_START = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 - as the report guards them
 
 
 class Names(dict[str, int]):
@@ -142,7 +142,7 @@ def names(batch: Batch, at: int, known: Names, path: Path, guarded: bool = False
     """The number of the text in each row; refuses rows without one."""
     column: Sequence[str] = batch.column(at)
     if guarded:
-        column = [cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA_START and cell[1:] else cell for cell in column]
+        column = [unguarded(cell) for cell in column]
     before = len(known.known)
     found = np.fromiter(map(known.__getitem__, column), np.int64, len(column))
     _refuse(batch, found < 0, path, "lacks the id of a text", "Fill in both texts of every judgement.")

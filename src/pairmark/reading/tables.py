@@ -14,6 +14,7 @@ from pairmark.errors import BadRequest
 from pairmark.reading.files import decode_utf8
 
 MAX_CELL = 5_000_000  # characters
+FORMULA_START = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 - as the report guards them
 _SEPARATORS = ",;\t"
 
 
@@ -41,6 +42,11 @@ class Table:
     def columns(self) -> str:
         """The column names, for a sentence."""
         return ", ".join(column or "(no name)" for column in self.header)
+
+
+def unguarded(cell: str) -> str:
+    """A cell as it was before our report put an apostrophe in front of what a spreadsheet would take for a formula."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in FORMULA_START and cell[1:] else cell
 
 
 def read_table(data: bytes, path: Path) -> Table:

@@ -8,7 +8,7 @@ import numpy as np
 from pairmark.domain.scored import Link, ScoredEssay
 from pairmark.errors import BadRequest
 from pairmark.reading.files import MEGABYTE, read_bounded
-from pairmark.reading.tables import read_table
+from pairmark.reading.tables import read_table, unguarded
 from pairmark.stats.fitted import Fit
 from pairmark.stats.linking import MOVED, link
 
@@ -55,6 +55,9 @@ def _scores(path: Path) -> dict[str, tuple[float, float]]:
     scores = {}
     for row, cells in table.rows:
         essay_id, theta, error = (cells[place].strip() for place in at if place is not None)
+        essay_id = unguarded(essay_id)
+        if essay_id in scores:
+            raise BadRequest(f"Row {row} of {path} scores {essay_id!r} a second time.", remedy="Keep one of the rows.")
         try:
             scores[essay_id] = (float(theta), float(error))
         except ValueError:

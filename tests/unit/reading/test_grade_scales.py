@@ -50,6 +50,7 @@ def test_an_own_scale_is_read_by_its_path(tmp_path: Path) -> None:
         ('grades = ["a", "b", "A"]\n', "Line 1 of .* lists the grade 'a' twice"),
         ('grades = ["a", "b"]\npass_grade = "c"\n', "Line 2 of .* has the pass_grade 'c'"),
         ('grades = ["a", "b"]\nname = 7\n', "Line 2 of .* has a name that is no text"),
+        ('grades = ["a", "b"]\nname = "a\\u001b[2J"\n', "Line 2 of .* printable characters"),
         ('grades = ["a", "b"]\ngrade = 7\n', "Line 2 of .* has the unknown key 'grade'"),
         (b"grades = ['\xff', 'b']", "is not UTF-8"),
     ],

@@ -261,6 +261,10 @@ def test_options_that_cannot_be_used_are_refused(tmp_path, options, told):
         ("essay_id,theta\na,1\n", "linking needs essay_id, theta and standard_error"),
         ("essay_id,theta,standard_error\ne000,1,0.2\n", "1 of the judged essays stand in"),
         ("essay_id,theta,standard_error\ne000,1,0\n", "Row 2 of .* has the score '1' and the error '0'"),
+        (
+            "essay_id,theta,standard_error\ne000,1,0.2\ne001,1,0.2\ne000,2,0.2\n",
+            "Row 4 of .* scores 'e000' a second time",
+        ),
         ("essay_id,theta,standard_error\ne000,x,1\n", "Row 2 of .* has the score 'x'"),
     ],
 )
@@ -269,6 +273,14 @@ def test_an_earlier_batch_that_cannot_be_used_is_refused(tmp_path, content, told
     (tmp_path / "old.csv").write_text(content)
     with pytest.raises(BadRequest, match=told):
         score(tmp_path / "votes.csv", options=Options(link=tmp_path / "old.csv"))
+
+
+def test_ids_that_the_report_guards_against_formulas_are_linked(tmp_path):
+    session(tmp_path / "votes.csv", names="=e{:03}")
+    score(tmp_path / "votes.csv", out=tmp_path / "first")
+    assert "'=e000" in (tmp_path / "first" / "results.csv").read_text()
+    again = score(tmp_path / "votes.csv", options=Options(link=tmp_path / "first" / "results.csv"))
+    assert again.link.common == 40
 
 
 def test_an_anchor_that_nobody_judged_is_refused_with_its_row(tmp_path):
