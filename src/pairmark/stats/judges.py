@@ -11,18 +11,20 @@ from pairmark.stats.arrays import Floats, Ints, counted, summed
 from pairmark.stats.canonical import with_sorted_rows
 from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.consensus import consensus
+from pairmark.stats.display import Columns
 from pairmark.stats.errors import StatsError
 from pairmark.stats.fitted import Fit
 from pairmark.stats.tally import tally
 
 
-@dataclass(frozen=True)
-class JudgeSummary:
+@dataclass(frozen=True, eq=False, repr=False)
+class JudgeSummary(Columns):
     """One entry per judge, in the order of `comparisons.judges`; NaN where there is nothing to tell from.
 
     `comparisons`: how many. `agreement`: share of decided ones that went to the text that all other judges together
     score higher; `expected_agreement`: the share to be expected on these pairs from a judge who judges like the others.
-    `first_share`: share won by the text shown first, ties as half. `both_orders`: pairs seen in both orders;
+    `first_share`: share won by the text shown first, ties as half, where seats are known. `both_orders`: pairs seen in both
+    orders;
     `flip_rate`: chance that two judgements of such a pair, one in each order, name different winners.
     `median_seconds`: of the comparisons whose time is known.
     """
@@ -38,7 +40,16 @@ class JudgeSummary:
 
 
 def judge_summary(fit: Fit) -> JudgeSummary:
-    """Count what each judge did; agreement comes from a scale made without that judge."""
+    """Count what each judge did; agreement comes from a scale made without that judge.
+
+    Examples
+    --------
+    >>> from pairmark.stats import comparisons, fit
+    >>> votes = [("anna", "bela", 1), ("bela", "cleo", 1), ("cleo", "anna", 0)] * 10
+    >>> data = comparisons(votes + [("bela", "anna", 1)], judges=["kim"] * 15 + ["lou"] * 15 + ["max"])
+    >>> judge_summary(fit(data)).agreement.tolist()
+    [1.0, 1.0, 0.0]
+    """
     data = fit.comparisons
     if data.judge is None:
         raise StatsError("A summary of judges needs comparisons that say who judged them.")
@@ -48,14 +59,15 @@ def judge_summary(fit: Fit) -> JudgeSummary:
     agreed = np.where(others.difference == 0, 0.5, (others.difference > 0) == (others.outcome == 1))
     likely = np.where(others.difference == 0, 0.5, np.where(others.difference > 0, others.chance, 1 - others.chance))
     both_orders, flip_rate = _flips(rows, count)
+    first_share = _mean(rows.judge, rows.outcome, count)
     return JudgeSummary(
         data.judges,
         counted(rows.judge, count),
         _mean(others.judge, agreed, count),
         _mean(others.judge, likely, count),
-        _mean(rows.judge, rows.outcome, count),
-        both_orders,
-        flip_rate,
+        first_share if data.seats else np.full(count, np.nan),
+        both_orders if data.seats else np.zeros(count, dtype=np.int64),
+        flip_rate if data.seats else np.full(count, np.nan),
         _medians(rows, count),
     )
 
