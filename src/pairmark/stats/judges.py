@@ -68,7 +68,7 @@ def judge_summary(fit: Fit) -> JudgeSummary:
         first_share if data.seats else np.full(count, np.nan),
         both_orders if data.seats else np.zeros(count, dtype=np.int64),
         flip_rate if data.seats else np.full(count, np.nan),
-        _medians(rows, count),
+        median_seconds(data),
     )
 
 
@@ -94,11 +94,15 @@ def _flips(rows: Comparisons, n_judges: int) -> tuple[Ints, Floats]:
     )
 
 
-def _medians(rows: Comparisons, n_judges: int) -> Floats:
-    medians = np.full(n_judges, np.nan)
-    if rows.seconds is None or rows.judge is None:
+def median_seconds(data: Comparisons) -> Floats:
+    """Median time of each judge over the times that are known, shape (n_judges,); NaN without any."""
+    medians = np.full(len(data.judges), np.nan)
+    if data.seconds is None or data.judge is None:
         return medians
-    known = ~np.isnan(rows.seconds)
-    for judge in np.unique(rows.judge[known]):
-        medians[judge] = np.median(rows.seconds[known & (rows.judge == judge)])
+    known = np.isfinite(data.seconds)
+    order = np.lexsort((data.seconds[known], data.judge[known]))
+    who, taken = data.judge[known][order], data.seconds[known][order]
+    ends = np.searchsorted(who, np.arange(len(medians) + 1))
+    for judge in np.flatnonzero(np.diff(ends)):
+        medians[judge] = np.median(taken[ends[judge] : ends[judge + 1]])
     return medians
