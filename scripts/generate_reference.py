@@ -6,7 +6,7 @@ What the pages say is in `reference_pages/`; here is only where it goes.
 import sys
 from pathlib import Path
 
-from reference_pages import command_line, failures, guarantee_tests, measurements, soak_run, wire_events
+from reference_pages import command_line, failures, guarantee_tests, measurements, soak_run, statistics, wire_events
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -41,6 +41,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "errors.md": NOTICE + failures.render(ROOT / "src"),
         DOCS / "reference" / "events.md": NOTICE + wire_events.render(),
         DOCS / "reference" / "numbers.md": NOTICE + measurements.render(ROOT / "tests" / "benchmarks" / "results.json"),
+        DOCS / "reference" / "statistics.md": NOTICE + statistics.render(),
         DOCS / "reference" / "soak.md": NOTICE + soak_run.render(ROOT / "tests" / "soak.json"),
         guarantees: between_marks(guarantees.read_text(encoding="utf-8"), guarantee_tests.render(ROOT / "tests")),
     }

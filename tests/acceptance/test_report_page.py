@@ -31,6 +31,9 @@ FLAGS = (
 )
 
 
+ASSESSED = ["dial", "caterpillar", "reliability", "change", "degrees"]
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A page after its scripts ran, and what they said."""
@@ -79,7 +82,7 @@ def test_all_charts_are_drawn_without_a_complaint(chromium: str, tmp_path: Path,
     page, *_ = write_report(result, [], tmp_path / "out")
     loaded = load(chromium, page, tmp_path / "profile")
     assert loaded.console == []
-    assert loaded.charts() == ["caterpillar", "reliability", "change"]
+    assert loaded.charts() == ASSESSED
     points = re.search(r'point_marks".*?</g>', loaded.dom, re.DOTALL)
     assert points is not None
     assert points.group().count("<path") == essays
@@ -89,7 +92,7 @@ def test_hostile_names_are_drawn_and_do_nothing(chromium: str, tmp_path: Path) -
     page, *_ = write_report(samples.hostile(), samples.judgements(), tmp_path / "out")
     loaded = load(chromium, page, tmp_path / "profile")
     assert loaded.console == []
-    assert loaded.charts() == ["caterpillar", "reliability", "change"]
+    assert loaded.charts() == ASSESSED
     assert loaded.title() != "owned"
     assert "img" not in loaded.tags()
 
@@ -101,7 +104,7 @@ def test_a_script_that_is_not_ours_would_not_run(chromium: str, tmp_path: Path) 
     loaded = load(chromium, page, tmp_path / "profile")
     assert loaded.title() != "owned"
     assert any("Content Security Policy" in line for line in loaded.console)
-    assert loaded.charts() == ["caterpillar", "reliability", "change"]
+    assert loaded.charts() == ASSESSED
 
 
 def test_a_batch_without_scores_loads_quietly(chromium: str, tmp_path: Path) -> None:
@@ -116,6 +119,17 @@ def test_the_page_of_a_scored_session_draws_all_its_charts(chromium: str, tmp_pa
     page, *_ = write_scored(result, tmp_path / "out")
     loaded = load(chromium, page, tmp_path / "profile")
     assert loaded.console == []
-    with_grades = ["dial", "caterpillar", "distribution", "degrees", "length"]
-    assert loaded.charts() == (with_grades if result.grades else ["dial", "caterpillar", "degrees"])
+    graded = result.grades is not None
+    misfit = [f"{who}{what}" for who in ("essay", "judge") for what in ("infit", "outfit")]
+    shown = [
+        "dial",
+        "reliability",
+        "change",
+        "caterpillar",
+        *misfit[:2],
+        *(["distribution"] * graded),
+        *misfit[2:],
+        "degrees",
+    ]
+    assert loaded.charts() == [*shown, *(["length"] * graded)]
     assert "img" not in loaded.tags()

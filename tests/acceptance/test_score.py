@@ -23,7 +23,12 @@ def test_judgements_become_a_report_without_a_database(pairmark: Pairmark, tmp_p
     assert "35 essays scored from 2,973 judgements by 753 judges (votes form)." in done.out
     assert "Fit for ranking" in done.out
     assert len(done.out.splitlines()) < 50
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "results.csv", "results.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "judges.csv",
+        "report.html",
+        "results.csv",
+        "results.json",
+    ]
     assert not (tmp_path / "home").exists()
 
 

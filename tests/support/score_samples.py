@@ -3,20 +3,27 @@
 from dataclasses import replace
 from itertools import pairwise
 
+from pairmark.domain.result import WaveProgress
 from pairmark.domain.scored import (
     AnchorCheck,
     Boundary,
+    Course,
     Grades,
     GradeShare,
     JudgeWork,
     LengthDependence,
     Link,
+    Misfit,
+    OddComparison,
     ScoredEssay,
     ScoreResult,
+    SplitHalf,
 )
 from support.report_samples import HOSTILE_IDS
 
 GRADES = ["F", "E", "C", "A"]
+MISFIT = Misfit(0.95, 0.9, 0.7, 1.3, 0.6, 0.5, 1.6, 0.7)
+ABOVE = Misfit(1.6, 7.5, 0.7, 1.3, 0.004, 0.5, 1.6, 0.002, above=True)
 
 
 def scored(essays: int = 30, *, ids: list[str] | None = None) -> ScoreResult:
@@ -37,10 +44,34 @@ def scored(essays: int = 30, *, ids: list[str] | None = None) -> ScoreResult:
         ties=3,
         order_effect=0.21,
         order_effect_se=0.08,
-        judges=[JudgeWork("anna", 200, 3, 0.76, 0.52, 41.5), JudgeWork("b=c", 100, 0, None, None, None)],
+        judges=[
+            JudgeWork("anna", 200, 3, 0.76, 0.52, 41.5, 0.78, 12, 0.25, "consensus", 0.4, MISFIT),
+            JudgeWork("b=c", 100, 0, None, None, None, finding="random", finding_p=0.01, misfit=ABOVE),
+        ],
         provenance={"pairmark": "0.1.0", "prior_sd": 1.2},
         warnings=["3 of 300 rows are exact copies of other rows; all are counted."],
+        split_half=SplitHalf("judges", 0.71, 0.6, 0.8, 100),
+        convergence=course(),
+        odd=[
+            OddComparison(
+                rows[0].essay_id, rows[-1].essay_id, rows[0].essay_id, False, 4, ["anna", "b=c", "d", "e"], 0.02
+            ),
+            OddComparison(rows[0].essay_id, rows[0].essay_id, rows[1].essay_id, True, 1, [], 0.11),
+        ],
     )
+
+
+def course(by: str = "file") -> Course:
+    """Ten steps; at the first, not all essays were connected."""
+    steps = [WaveProgress(k, 30 * k, 0.5 + 0.03 * k, 1.1 / k if k > 2 else None) for k in range(2, 11)]
+    return Course(by, [WaveProgress(1, 30, None, None), *steps])
+
+
+def bare(essays: int = 30) -> ScoreResult:
+    """The same where nothing more could be told: no judges, no misfit, no ranks, no course."""
+    result = scored(essays)
+    rows = [replace(essay, misfit=None, rank_low=None, rank_high=None) for essay in result.essays]
+    return replace(result, essays=rows, judges=[], split_half=None, convergence=None, odd=[], ties=0)
 
 
 def graded(essays: int = 30, *, ids: list[str] | None = None) -> ScoreResult:
@@ -84,7 +115,10 @@ def baseline() -> ScoreResult:
 
 
 def _essay(name: str, rank: int, theta: float) -> ScoredEssay:
-    return ScoredEssay(name, rank, theta, 0.4, theta - 0.78, theta + 0.78, 20.0, 10.5, 100 + 3 * rank)
+    return ScoredEssay(
+        name, rank, theta, 0.4, theta - 0.78, theta + 0.78, 20.0, 10.5, 100 + 3 * rank, rank_low=max(1, rank - 2),
+        rank_high=rank + 2, misfit=ABOVE if rank == 1 else MISFIT,
+    )  # fmt: skip
 
 
 def _graded(essay: ScoredEssay) -> ScoredEssay:

@@ -14,8 +14,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "score",
         parents=[shared],
         help="score judgements collected elsewhere",
-        description="Fit the judgements in the CSV at PATH and write report.html, results.csv and results.json. The forms of "
-        "No More Marking, Comproved, Moodle, sirt and Pairmark are recognised by their columns. No database is needed.",
+        description="Fit the judgements in the CSV at PATH and write report.html, results.csv, results.json and, where the "
+        "judges are known, judges.csv. The forms of No More Marking, Comproved, Moodle, sirt and Pairmark are recognised by "
+        "their columns. No database is needed.",
     )
     parser.add_argument("path", metavar="PATH", type=Path, help="CSV file with one judgement per row")
     parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the report (made if missing)")
@@ -111,7 +112,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     print_summary(result, Console())
     if arguments.out is not None:
-        told = f"Written to {arguments.out}: report.html, results.csv, results.json"
+        judges = ", judges.csv" if result.judges else ""
+        told = f"Written to {arguments.out}: report.html, results.csv, results.json{judges}"
         Console().print(told, soft_wrap=True, highlight=False, markup=False)
     return 0
 

@@ -7,14 +7,71 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pairmark.domain.length import LengthDependence
+from pairmark.domain.result import WaveProgress
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """How surprising decisions were: infit and outfit, 1 being what the model expects.
+
+    The bands hold 95 % of simulated values for the same pairs, `infit_p` and `outfit_p` the share of simulations at least as
+    large; None where nothing was simulated. `above`: infit or outfit lies above its band.
+    """
+
+    infit: float
+    outfit: float
+    infit_low: float | None = None
+    infit_high: float | None = None
+    infit_p: float | None = None
+    outfit_low: float | None = None
+    outfit_high: float | None = None
+    outfit_p: float | None = None
+    above: bool = False
+
+
+@dataclass(frozen=True)
+class OddComparison:
+    """A comparison of the essay `essay_id`, which does not fit, that the scale did not expect.
+
+    `chance`: how likely the scale held this outcome, which `times` judgements had, those of `judges` where the file names them.
+    A tie has its texts in the order of their ids.
+    """
+
+    essay_id: str
+    winner: str
+    loser: str
+    tie: bool
+    times: int
+    judges: list[str]
+    chance: float
+
+
+@dataclass(frozen=True)
+class SplitHalf:
+    """Correlation of the scores of two random halves: median and middle 95 % of `splits` splits."""
+
+    over: str
+    median: float
+    low: float
+    high: float
+    splits: int
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the scale settled. `by`: "wave", or equal shares of the judgements in the order of their "time" or of the "file"."""
+
+    by: str
+    steps: list[WaveProgress]
 
 
 @dataclass(frozen=True)
 class ScoredEssay:
     """One essay's place on the scale; theta and errors in logits. Grades are None without anchors.
 
-    `grade` is the most probable one, `grade_probabilities` has one number per grade of the scale, lowest first; `review`
-    marks an interval that crosses a boundary; `anchor_grade` is the known grade of an anchor.
+    From `rank_low` to `rank_high` lie 95 % of the ranks that fit the data. `grade` is the most probable one,
+    `grade_probabilities` has one number per grade of the scale, lowest first; `review` marks an interval that crosses a
+    boundary; `anchor_grade` is the known grade of an anchor.
     """
 
     essay_id: str
@@ -31,11 +88,20 @@ class ScoredEssay:
     review: bool | None = None
     anchor_grade: str | None = None
     grade_probabilities: list[float] | None = None
+    rank_low: int | None = None
+    rank_high: int | None = None
+    misfit: Misfit | None = None
 
 
 @dataclass(frozen=True)
 class JudgeWork:
-    """What one judge did; `first_seat_share` is None where nobody knows which text stood first."""
+    """What one judge did; None where there is nothing to tell from.
+
+    `agreement`: share of decisions that went to the text the other judges score higher, `expected_agreement` what a judge like
+    them would have reached on the same pairs. `first_seat_share` and `flip_rate` (how often two judgements of a pair, one in
+    each order, name different winners; over `both_orders` pairs) need to know which text stood first. `finding` of the
+    screening: consensus, random, dissenting or one seat; `finding_p`: how often a judge like the others looks as unlike them.
+    """
 
     judge: str
     comparisons: int
@@ -43,6 +109,12 @@ class JudgeWork:
     agreement: float | None
     first_seat_share: float | None
     median_seconds: float | None
+    expected_agreement: float | None = None
+    both_orders: int = 0
+    flip_rate: float | None = None
+    finding: str | None = None
+    finding_p: float | None = None
+    misfit: Misfit | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +200,9 @@ class ScoreResult:
     link: Link | None = None
     warnings: list[str] = field(default_factory=list)
     baseline: bool = False
+    split_half: SplitHalf | None = None
+    convergence: Course | None = None
+    odd: list[OddComparison] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain JSON types, in the order of `results.json`."""

@@ -238,6 +238,23 @@ def _between(begin: str, end: str) -> float:
         return math.nan
 
 
+def moments(batch: Batch, at: int) -> Floats:
+    """When each row was judged (ISO 8601), in seconds since 1970; NaN where that is not told."""
+    return np.array([_moment(cell.strip()) for cell in batch.column(at)])
+
+
+def _moment(cell: str) -> float:
+    try:
+        return datetime.fromisoformat(cell).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return math.nan
+
+
+def whole_numbers(batch: Batch, at: int) -> Floats:
+    """Whole numbers from 0 up as floats; NaN where a cell holds none."""
+    return np.array([float(cell) if cell.strip().isdecimal() else math.nan for cell in batch.column(at)])
+
+
 def weights(batch: Batch, at: int, path: Path) -> Floats:
     """The weights; refuses what is not a finite number of at least 0."""
     column = batch.column(at)

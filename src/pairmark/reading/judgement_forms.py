@@ -54,7 +54,7 @@ FORMS = (
     Form(
         "pairmark", ("first",), ("second",), ("winner",), ("judge",), ("response_time_ms",), "ms",
         outcomes={"first": 1.0, "second": 0.0, "tie": 0.5}, by_id=True, seats=True,
-        optional=(("swapped", ("swapped",)), ("counted", ("counted",))),
+        optional=(("swapped", ("swapped",)), ("counted", ("counted",)), ("wave", ("wave",))),
     ),
     Form(
         "votes", ("left",), ("right",), ("vote", "winner", "choice"), ("judge",), ("seconds", "time_taken"),

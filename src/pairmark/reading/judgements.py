@@ -53,8 +53,8 @@ class Judgements:
     """Judgements as arrays of shape (n_judgements,), in the order of the file.
 
     `first`, `second` point into `items`, `judge` into `judges` (-1: unknown); `outcome` is 1 if the first won, .5 a tie,
-    0 the second; `seconds` is NaN where unknown. `seats`: whether `first` was really shown first. `notes` are sentences
-    on what was found and kept.
+    0 the second; `seconds` is NaN where unknown. `seats`: whether `first` was really shown first. `wave` is the number of the
+    wave, `when` the time in seconds since 1970; None unless all rows tell it. `notes` are sentences on what was found and kept.
     """
 
     path: Path
@@ -70,6 +70,8 @@ class Judgements:
     seconds: Floats
     seats: bool
     notes: tuple[str, ...] = ()
+    wave: Floats | None = None
+    when: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.first)
@@ -91,6 +93,7 @@ class _Layout:
     counted: int | None
     began: int | None
     ended: int | None
+    wave: int | None
     where: list[tuple[int, str]]
 
 
@@ -100,7 +103,7 @@ class _Parts:
 
     items: Names = field(default_factory=Names)
     judges: Names = field(default_factory=Names)
-    columns: list[list[NDArray[Any]]] = field(default_factory=lambda: [[] for _ in range(6)])
+    columns: list[list[NDArray[Any]]] = field(default_factory=lambda: [[] for _ in range(8)])
     prints: list[Ints] = field(default_factory=list)
     bad_times: int = 0
     first_bad: tuple[int, str] = (0, "")
@@ -145,7 +148,8 @@ def _layout(header: Sequence[str], columns: Columns, where: Sequence[tuple[str, 
         form, Votes(form), first, second, place(columns.vote, form.vote) if form.vote or columns.vote else None,
         place(columns.judge, form.judge), place(columns.time, form.time), place(columns.weight, WEIGHT),
         position(header, found.get("swapped", ())), position(header, found.get("counted", ())),
-        position(header, found.get("began", ())), position(header, found.get("ended", ())), conditions,
+        position(header, found.get("began", ())), position(header, found.get("ended", ())),
+        position(header, found.get("wave", ())), conditions,
     )  # fmt: skip
 
 
@@ -214,18 +218,24 @@ def _take(batch: Batch, layout: _Layout, parts: _Parts, path: Path) -> None:
     parts.bad_times += len(broken)
     weight = np.ones(0) if layout.weight is None else cells.weights(batch, layout.weight, path)
     small: tuple[NDArray[Any], ...] = (first.astype(np.int32), second.astype(np.int32), outcome.astype(np.float32), weight,
-             judge.astype(np.int32), seconds.astype(np.float32))  # fmt: skip
+             judge.astype(np.int32), seconds.astype(np.float32), *_order(batch, layout))  # fmt: skip
     for kept, column in zip(parts.columns, small, strict=True):
         kept.append(column)
     parts.prints.append(batch.prints())
     parts.last_taken = batch.place_of(-1)
 
 
+def _order(batch: Batch, layout: _Layout) -> tuple[Floats, Floats]:
+    """Wave and time of each row where the form has them, else nothing."""
+    wave = np.ones(0) if layout.wave is None else cells.whole_numbers(batch, layout.wave)
+    return wave, np.ones(0) if layout.ended is None else cells.moments(batch, layout.ended)
+
+
 def _joined(path: Path, lines: Lines, layout: _Layout, parts: _Parts, unit: Unit) -> Judgements:
     if not parts.prints:
         reason = "no judgements" if not parts.elsewhere else "no judgements with these values"
         raise BadRequest(f"{path} has {reason}.", remedy="Each row after the header is one judgement.")
-    first, second, outcome, weight, judge, seconds = (np.concatenate(column) for column in parts.columns)
+    first, second, outcome, weight, judge, seconds, wave, when = (np.concatenate(column) for column in parts.columns)
     parts.columns.clear()
     seconds = seconds.astype(np.float64) / (1000 if unit == "ms" else 1)
     return Judgements(
@@ -233,6 +243,7 @@ def _joined(path: Path, lines: Lines, layout: _Layout, parts: _Parts, unit: Unit
         first=first.astype(np.int64), second=second.astype(np.int64), outcome=outcome.astype(np.float64),
         weight=weight if layout.weight is not None else None, judge=judge.astype(np.int64), seconds=seconds,
         seats=layout.form.seats, notes=(*_notes(lines, layout, parts, seconds), *_cut_off(lines, parts, first, second)),
+        wave=_complete(wave), when=_complete(when),
     )  # fmt: skip
 
 
@@ -248,6 +259,10 @@ def _cut_off(lines: Lines, parts: _Parts, first: NDArray[Any], second: NDArray[A
         f"The last row ({parts.last_row}) has no line end and names {single[0]!r}, which stands nowhere else; if the file was cut "
         "off, export it again."
     ]
+
+
+def _complete(told: Floats) -> Floats | None:
+    return told if len(told) and bool(np.isfinite(told).all()) else None
 
 
 def _notes(lines: Lines, layout: _Layout, parts: _Parts, seconds: Floats) -> list[str]:

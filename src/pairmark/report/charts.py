@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pairmark.domain.result import AssessmentResult, WaveProgress
 from pairmark.report.figures import count, decimal, visible
 from pairmark.report.tables import finite
 
@@ -15,6 +14,7 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # the name of the la
 NAMED_ROWS = 80
 """Up to this many essays each gets a row with its name; more are drawn against their rank."""
 RANK_LABELS = 20
+TICKS = 8
 ROW, LOWEST, TALLEST = 19, 420, 960
 """Pixels: a row with a name, and the bounds of the height without names."""
 
@@ -82,39 +82,7 @@ def caterpillar(result: Ranking, bands: Sequence[Band] = ()) -> Spec | None:
         data=[_essay(position, essay) for position, essay in enumerate(essays, start=1)],
         height=len(essays) * ROW if named else min(TALLEST, max(LOWEST, len(essays) * 3)),
         layer=[*_band_layers(bands, essays), *_caterpillar_layers(named, len(essays))],
-        encoding={"y": by_name("essay") if named else _by_position(len(essays))},
-    )
-
-
-def reliability_by_wave(result: AssessmentResult) -> Spec | None:
-    """Reliability after each wave against its target; None when no wave has one."""
-    waves = [wave for wave in result.convergence if wave.reliability is not None]
-    if not waves:
-        return None
-    target = result.reliability.get("target")
-    y = {"type": "quantitative", "title": "Reliability (1 = perfect)", "scale": {"domain": [0, 1]}}
-    return chart(
-        f"Reliability after each of {count(len(waves), 'wave')}, ending at {decimal(waves[-1].reliability)}.",
-        data=_waves(waves),
-        height=220,
-        layer=[*_line({**y, "field": "reliability"}, waves), *_target_layers(target, y)],
-        encoding={},
-    )
-
-
-def change_by_wave(result: AssessmentResult) -> Spec | None:
-    """Largest move of any score from one wave to the next; None before the second wave."""
-    waves = [wave for wave in result.convergence if wave.largest_change is not None]
-    if not waves:
-        return None
-    y = {"field": "largest_change", "type": "quantitative", "title": "Largest move of a score"}
-    return chart(
-        f"Largest move of any score in each of {count(len(waves), 'wave')}, ending at "
-        f"{decimal(waves[-1].largest_change, 3)} logits.",
-        data=_waves(waves),
-        height=220,
-        layer=_line({**y, "scale": {"zero": True, "nice": True}}, waves),
-        encoding={},
+        encoding={"y": by_name("essay") if named else by_place("position", len(essays), "Rank (1 = best)")},
     )
 
 
@@ -178,7 +146,7 @@ def _band_layers(bands: Sequence[Band], essays: Sequence[Scored]) -> list[Spec]:
     values = _band_values(bands, essays)
     if not values:
         return []
-    x = {"type": "quantitative", "scale": {"zero": False, "nice": True}}
+    x = {"type": "quantitative", "scale": {"zero": False, "nice": True}, "axis": {"tickCount": TICKS}}
     text = {"type": "text", "color": INK, "fontSize": 12, "fontWeight": "bold", "baseline": "bottom", "dy": -3}
     return [
         {
@@ -217,7 +185,7 @@ def _band_values(bands: Sequence[Band], essays: Sequence[Scored]) -> list[Spec]:
 
 
 def _caterpillar_layers(named: bool, essays: int) -> list[Spec]:
-    x = {"type": "quantitative", "scale": {"zero": False, "nice": True}}
+    x = {"type": "quantitative", "scale": {"zero": False, "nice": True}, "axis": {"tickCount": TICKS}}
     title = ["Score in logits, 0 = average", "further right = judged better"]
     tooltip = [
         {"field": "essay", "type": "nominal", "title": "Essay"},
@@ -254,74 +222,17 @@ def by_name(field: str) -> Spec:
     return {"field": field, "type": "nominal", "sort": None, "axis": axis}
 
 
-def _by_position(essays: int) -> Spec:
-    step = next(step for step in (10, 20, 50, 100, 200, 500, 1000, essays) if essays <= RANK_LABELS * step)
-    scale = {"domain": [0, essays + 1], "reverse": True, "nice": False, "zero": False}
-    axis = {"title": "Rank (1 = best)", "values": [1, *range(step, essays + 1, step)], "format": ",d"}
-    return {"field": "position", "type": "quantitative", "scale": scale, "axis": axis}
+def by_place(field: str, rows: int, title: str) -> Spec:
+    """Rows without names against their place from 1, the first on top."""
+    step = next(step for step in (10, 20, 50, 100, 200, 500, 1000, rows) if rows <= RANK_LABELS * step)
+    scale = {"domain": [0, rows + 1], "reverse": True, "nice": False, "zero": False}
+    axis = {"title": title, "values": [1, *range(step, rows + 1, step)], "format": ",d"}
+    return {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
 
 
 def _thickness(essays: int) -> float:
     """Pixels of an interval's line; thinner where many share the height."""
     return 2.5 if essays <= NAMED_ROWS else max(0.6, min(2.0, 0.7 * TALLEST / essays))
-
-
-def _waves(waves: Sequence[WaveProgress]) -> list[Spec]:
-    return [
-        {
-            "wave": wave.wave,
-            "comparisons": wave.comparisons,
-            "reliability": wave.reliability,
-            "largest_change": wave.largest_change,
-        }
-        for wave in waves
-    ]
-
-
-def _line(y: Spec, waves: Sequence[WaveProgress]) -> list[Spec]:
-    tooltip = [
-        {"field": "wave", "type": "quantitative", "title": "Wave"},
-        {"field": "comparisons", "type": "quantitative", "title": "Comparisons"},
-        {"field": y["field"], "type": "quantitative", "title": y["title"], "format": ".3f"},
-    ]
-    first, last = waves[0].wave, waves[-1].wave
-    scale = {"domain": [min(first, last - 1), last], "nice": False, "zero": False, "padding": 8}
-    x = {"field": "wave", "type": "quantitative", "title": "Wave of comparisons", "scale": scale}
-    x["axis"] = {"tickMinStep": 1, "format": "d", "grid": False}
-    return [
-        {
-            "name": "course",
-            "mark": {"type": "line", "color": INTERVAL, "strokeWidth": 2, "aria": False},
-            "encoding": {"x": x, "y": y},
-        },
-        {
-            "name": "point",
-            "mark": {"type": "point", "filled": True, "opacity": 1, "color": POINT, "size": 50},
-            "encoding": {"x": x, "y": y, "tooltip": tooltip},
-        },
-    ]
-
-
-def _target_layers(target: float | None, y: Spec) -> list[Spec]:
-    if target is None:
-        return []
-    data = {"values": [{"target": target}]}
-    encoding = {"y": {**y, "field": "target"}}
-    label = {"type": "text", "text": f"target {decimal(target)}", "color": INK, "align": "left", "baseline": "bottom"}
-    return [
-        {
-            "name": "reference",
-            "data": data,
-            "mark": {"type": "rule", "color": REFERENCE, "strokeDash": [4, 4], "aria": False},
-            "encoding": encoding,
-        },
-        {
-            "name": "label",
-            "data": data,
-            "mark": {**label, "dy": -4, "fontSize": 12},
-            "encoding": {**encoding, "x": {"value": 4}},
-        },
-    ]
 
 
 def look() -> Spec:

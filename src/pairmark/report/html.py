@@ -16,22 +16,25 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pairmark.domain.result import AssessmentResult
-from pairmark.report import charts, figures, words
+from pairmark.report import charts, convergence_charts, figures, quality_charts, words
 
 VENDORED = ("vega", "vega-lite", "vega-embed")
 
 
 def render_html(result: AssessmentResult) -> str:
     """The result as one self-contained HTML page."""
+    counts = [essay.comparisons for essay in result.essays]
     specs = {
+        "dial": quality_charts.reliability_dial(result.reliability.get("value"), result.reliability.get("target")),
         "caterpillar": charts.caterpillar(result),
-        "reliability": charts.reliability_by_wave(result),
-        "change": charts.change_by_wave(result),
+        "reliability": convergence_charts.reliability(result.convergence, result.reliability.get("target")),
+        "change": convergence_charts.change(result.convergence),
+        "degrees": quality_charts.degree_histogram(counts),
         "length": charts.scores_by_length(result.essays) if result.length else None,
     }
-    return render_page(
-        "report.html.j2", specs, result=result, essays=sorted(result.essays, key=lambda essay: essay.rank), words=words
-    )
+    essays = sorted(result.essays, key=lambda essay: essay.rank)
+    bars = quality_charts.bars(counts)
+    return render_page("report.html.j2", specs, result=result, essays=essays, words=words, bars=bars)
 
 
 def render_page(template: str, specs: Mapping[str, charts.Spec | None], **shown: Any) -> str:

@@ -1,4 +1,4 @@
-"""Charts on the quality of a scale: reliability as a dial, comparisons per essay, misfit of judges, scores against length.
+"""Charts on the quality of a scale: reliability as a dial, comparisons per essay, misfit of judges and essays.
 
 They take plain numbers, so that any result can use them.
 """
@@ -7,13 +7,30 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from pairmark.report.charts import INK, INTERVAL, POINT, REFERENCE, SCHEMA, WARN, Spec, by_name, chart, look
+from pairmark.report.charts import (
+    INK,
+    INTERVAL,
+    LOWEST,
+    NAMED_ROWS,
+    POINT,
+    REFERENCE,
+    ROW,
+    SCHEMA,
+    TALLEST,
+    WARN,
+    Spec,
+    by_name,
+    by_place,
+    chart,
+    look,
+)
 from pairmark.report.figures import count, decimal, visible
 from pairmark.report.tables import finite
 from pairmark.report.words import GOOD, USABLE
 
 WIDTH, RADIUS = 300, 120  # pixels of the dial
 MOST_BARS = 30
+CAP = 4.0  # of infit and outfit; beyond, exact numbers are in the table
 
 
 def reliability_dial(value: float | None, target: float | None = None) -> Spec | None:
@@ -51,13 +68,18 @@ def degrees(comparisons: Sequence[float]) -> list[tuple[float, float, int]]:
     return [(least + k * width, least + (k + 1) * width, found[k]) for k in range(max(found) + 1)]
 
 
+def bars(comparisons: Sequence[float]) -> list[tuple[str, int]]:
+    """The same in words, for the table beside the chart."""
+    return [(span(low, high), number) for low, high, number in degrees(comparisons)]
+
+
 def degree_histogram(comparisons: Sequence[float]) -> Spec | None:
     """Essays by the number of comparisons they were in; None for fewer than two essays."""
-    bars = degrees(comparisons)
+    found = degrees(comparisons)
     if len(comparisons) < 2:
         return None
     values = [
-        {"low": low - 0.5, "high": high - 0.5, "essays": number, "told": span(low, high)} for low, high, number in bars
+        {"low": low - 0.5, "high": high - 0.5, "essays": number, "told": span(low, high)} for low, high, number in found
     ]
     y = {"field": "essays", "type": "quantitative", "title": "Essays", "axis": {"tickMinStep": 1, "format": "d"}}
     x = {
@@ -69,8 +91,8 @@ def degree_histogram(comparisons: Sequence[float]) -> Spec | None:
     x["axis"] = {"tickMinStep": 1, "format": "d", "grid": False}
     tooltip = [{"field": "told", "type": "nominal", "title": "Comparisons"}, {"field": "essays", "title": "Essays"}]
     return chart(
-        f"How many comparisons each of {count(len(comparisons), 'essay')} was in: from {span(*bars[0][:2])} to "
-        f"{span(*bars[-1][:2])}.",
+        f"How many comparisons each of {count(len(comparisons), 'essay')} was in: from {span(*found[0][:2])} to "
+        f"{span(*found[-1][:2])}.",
         data=values,
         height=200,
         layer=[
@@ -84,56 +106,78 @@ def degree_histogram(comparisons: Sequence[float]) -> Spec | None:
     )
 
 
-def judge_misfit(
-    judges: Sequence[str],
-    infit: Sequence[float],
-    low: Sequence[float],
-    high: Sequence[float],
-    flagged: Sequence[bool],
-) -> Spec | None:
-    """Infit of each judge beside the band that a judge like the model would stay in; all of one length, None if empty."""
-    if not judges:
+def misfit(who: str, what: str, rows: Sequence[tuple[str, float, float | None, float | None]]) -> Spec | None:
+    """Infit or outfit (`what`) of each judge or essay (`who`) beside the band that chance leaves, largest on top.
+
+    Rows hold name, value and the ends of the band (None: not known). Above `NAMED_ROWS` they are drawn against their place.
+    None for no rows. What lies beyond `CAP` stands at the edge.
+    """
+    if not rows:
         return None
-    rows = sorted(zip(judges, infit, low, high, flagged, strict=True), key=lambda row: -row[1])
+    ordered = sorted(rows, key=lambda row: (-row[1], row[0]))
+    named = len(ordered) <= NAMED_ROWS
+    most = min(CAP, max(2.0, 1.1 * ordered[0][1]))
     values = [
-        {"judge": visible(judge), "infit": value, "low": a, "high": b, "flagged": bool(out), "one": 1}
-        for judge, value, a, b, out in rows
+        {"place": place, "name": visible(name), "value": value, "low": low, "high": high, "above": _above(value, high)}
+        for place, (name, value, low, high) in enumerate(ordered, start=1)
     ]
-    x = {"type": "quantitative", "scale": {"zero": False, "nice": True}}
-    title = ["Infit, 1 = as the model expects", "further right = more surprising decisions"]
-    outside = sum(map(bool, flagged))
+    x = {"type": "quantitative", "scale": {"domain": [0, most], "clamp": True, "nice": False}, "axis": {"tickCount": 5}}
+    title = [f"{what}, 1 = as the model expects", "further right = more surprising decisions"]
+    above = sum(bool(value["above"]) for value in values)
     return chart(
-        f"Infit of {count(len(judges), 'judge')}; {outside} outside the band that chance leaves.",
+        f"{what} of {count(len(values), who)}; {above} above the band that chance leaves.",
         data=values,
-        height=max(60, 19 * len(judges)),
-        layer=[
-            {
-                "name": "reference",
-                "data": {"values": [{"one": 1}]},
-                "mark": {"type": "rule", "color": REFERENCE, "strokeDash": [4, 4], "aria": False},
-                "encoding": {"x": {**x, "field": "one"}, "y": None},
-            },
-            {
-                "name": "interval",
-                "mark": {"type": "rule", "color": INTERVAL, "strokeWidth": 6, "opacity": 0.45, "aria": False},
-                "encoding": {"x": {**x, "field": "low", "title": title}, "x2": {"field": "high"}},
-            },
-            _infit("point", "!datum.flagged", {"color": POINT, "shape": "circle"}, x),
-            _infit("outlier", "datum.flagged", {"color": WARN, "shape": "diamond"}, x),
-        ],
-        encoding={"y": by_name("judge")},
+        height=max(60, ROW * len(values)) if named else min(TALLEST, max(LOWEST, 2 * len(values))),
+        layer=_misfit_layers(who, what, x, title, named),
+        encoding={
+            "y": by_name("name")
+            if named
+            else by_place("place", len(values), f"{who.capitalize()}s, largest {what.lower()} first")
+        },
     )
 
 
-def _infit(name: str, test: str, look: Spec, x: Spec) -> Spec:
-    tooltip: list[Spec] = [{"field": "judge", "type": "nominal", "title": "Judge"}]
-    tooltip += [{"field": field, "title": field.capitalize(), "format": ".2f"} for field in ("infit", "low", "high")]
-    return {
-        "name": name,
-        "transform": [{"filter": test}],
-        "mark": {"type": "point", "filled": True, "opacity": 1, "size": 70, **look},
-        "encoding": {"x": {**x, "field": "infit"}, "tooltip": tooltip},
-    }
+def _above(value: float, high: float | None) -> bool:
+    return high is not None and value > high
+
+
+def _misfit_layers(who: str, what: str, x: Spec, title: list[str], named: bool) -> list[Spec]:
+    tooltip: list[Spec] = [{"field": "name", "type": "nominal", "title": who.capitalize()}]
+    told = {"value": what, "low": "Band from", "high": "Band to"}
+    tooltip += [{"field": field, "title": name, "format": ".2f"} for field, name in told.items()]
+    point = {"type": "point", "filled": True, "opacity": 1, "size": 60 if named else 16}
+    return [
+        {
+            "name": "interval",
+            "transform": [{"filter": "datum.high !== null"}],
+            "mark": {
+                "type": "rule",
+                "color": INTERVAL,
+                "strokeWidth": 6 if named else 1,
+                "opacity": 0.45 if named else 0.25,
+                "aria": False,
+            },
+            "encoding": {"x": {**x, "field": "low", "title": title}, "x2": {"field": "high"}},
+        },
+        {
+            "name": "reference",
+            "data": {"values": [{"one": 1}]},
+            "mark": {"type": "rule", "color": REFERENCE, "strokeDash": [4, 4], "aria": False},
+            "encoding": {"x": {**x, "field": "one"}, "y": None},
+        },
+        {
+            "name": "point",
+            "transform": [{"filter": "!datum.above"}],
+            "mark": {**point, "color": POINT, "shape": "circle", "aria": named},
+            "encoding": {"x": {**x, "field": "value"}, "tooltip": tooltip},
+        },
+        {
+            "name": "outlier",
+            "transform": [{"filter": "datum.above"}],
+            "mark": {**point, "color": WARN, "shape": "diamond", "size": 90 if named else 30},
+            "encoding": {"x": {**x, "field": "value"}, "tooltip": tooltip},
+        },
+    ]
 
 
 def span(low: float, high: float) -> str:

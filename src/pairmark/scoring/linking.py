@@ -37,6 +37,7 @@ def apply(essays: list[ScoredEssay], fitted: Fit, earlier: Path | None) -> tuple
         replace(
             essay, rank=int(rank[index]), theta=float(theta), standard_error=float(error),
             ci_low=float(theta - Z95 * error), ci_high=float(theta + Z95 * error),
+            rank_low=None, rank_high=None,  # those of the fit alone do not know what the earlier scale knew
         )
         for index, (essay, theta, error) in enumerate(zip(essays, linked.theta, linked.standard_error, strict=True))
     ]  # fmt: skip

@@ -5,29 +5,32 @@ Each step is a module beside this one; statistics are in `stats`, sentences in `
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 import pairmark
-from pairmark.domain.scored import ScoredEssay, ScoreResult
+from pairmark.domain.scored import Misfit, ScoredEssay, ScoreResult, SplitHalf
 from pairmark.errors import BadRequest
 from pairmark.reading.judgements import Columns, Judgements, read_judgements
-from pairmark.scoring import grading, length, linking
-from pairmark.scoring.judges import SURFACE, work
+from pairmark.scoring import grading, judges, length, linking, misfit
+from pairmark.scoring.convergence import course
 from pairmark.stats.bradley_terry import fit
 from pairmark.stats.comparisons import Comparisons, comparisons
 from pairmark.stats.errors import StatsError, UnconnectedError
 from pairmark.stats.fitted import Fit
-from pairmark.stats.reliability import empirical_bayes, ssr, ssr_observed
+from pairmark.stats.reliability import all_figures
+from pairmark.stats.split_half import split_half
+from pairmark.stats.spread import FULL_UP_TO
 from pairmark.stats.threads import one_blas_thread
 
 Compatible = Literal["sirt"]
 MOST_ESSAYS = 20_000
 TIE = 0.5
-CLOSE, ENOUGH = 0.85, 20  # of the mean squared distance of blind pairs, which gave 0.99 to 1.07 in simulation; essays
+SPLITS, SPLIT_CELLS = 100, 40_000_000
+"""Split halves, and the most judgements times halves, which take some seconds."""
 
 
 @dataclass(frozen=True)
@@ -108,44 +111,57 @@ def _check_texts(options: Options) -> None:
 def _result(path: Path, options: Options) -> ScoreResult:
     judged = read_judgements(path, columns=options.columns, where=options.where)
     scale = grading.read(options.anchors, options.scale)
-    baseline = any(judge == SURFACE for judge in judged.judges)
-    if baseline and scale is not None:
-        raise BadRequest(
-            f"{path} holds judgements of the surface baseline, which counts words and reads nothing; it never grades.",
-            remedy="Leave out --anchors, or the baseline's judgements.",
-        )
+    baseline = _baseline(judged, graded=scale is not None)
     data, fitted = _fitted(judged, options)
     known = length.read(
         options.texts, options.compare, options.smaller_is_better, options.id_column, options.text_column
     )
-    essays, link = linking.apply(_essays(fitted, known.words), fitted, options.link)
+    fits = misfit.essays(fitted)
+    essays, link = linking.apply(_essays(fitted, known.words, fits), fitted, options.link)
     essays, grades, notes = grading.apply(essays, scale)
-    by_map = fitted.method == "map"
+    work, judge_notes = judges.work(fitted, data)
+    figures = all_figures(fitted)
     return ScoreResult(
         name=options.name or path.stem,
         source={"file": path.name, "form": judged.form, "sha256": judged.digest, "where": dict(options.where)},
         method=fitted.method,
         essays=sorted(essays, key=lambda essay: (essay.rank, essay.essay_id)),
-        reliability={
-            "value": empirical_bayes(fitted) if by_map else None,
-            "method": "empirical-bayes",
-            "target": options.target_reliability,
-        },
-        ssr=ssr(fitted.theta, fitted.standard_error),
-        ssr_observed=ssr_observed(fitted.theta, fitted.standard_error),
+        reliability={"value": figures.headline, "method": "empirical-bayes", "target": options.target_reliability},
+        ssr=figures.ssr,
+        ssr_observed=figures.ssr_observed,
         comparisons=len(data),
         comparisons_per_essay=2 * len(data) / len(data.items),
         ties=int(np.sum(data.outcome == TIE)),
         order_effect=fitted.order_effect,
         order_effect_se=fitted.order_effect_se,
-        judges=work(judged, data, fitted.theta),
+        judges=work,
         provenance=_provenance(fitted),
         grades=grades,
         length=length.dependence(known, data, fitted.theta),
         link=link,
-        warnings=[*judged.notes, *_warnings(fitted, data), *known.notes(data.items), *notes],
+        warnings=[
+            *judged.notes,
+            *_warnings(fitted, data, figures.warning),
+            *known.notes(data.items),
+            *judge_notes,
+            *notes,
+        ],
         baseline=baseline,
+        split_half=_split_half(fitted),
+        convergence=course(judged, data, fitted, order_effect=options.order_effect),
+        odd=misfit.odd_comparisons(fitted, fits),
     )
+
+
+def _baseline(judged: Judgements, *, graded: bool) -> bool:
+    """Whether the surface baseline is among the judges; refuses to grade then."""
+    baseline = any(judge == judges.SURFACE for judge in judged.judges)
+    if baseline and graded:
+        raise BadRequest(
+            f"{judged.path} holds judgements of the surface baseline, which counts words and reads nothing; it never grades.",
+            remedy="Leave out --anchors, or the baseline's judgements.",
+        )
+    return baseline
 
 
 def _fitted(judged: Judgements, options: Options) -> tuple[Comparisons, Fit]:
@@ -160,10 +176,13 @@ def _fitted(judged: Judgements, options: Options) -> tuple[Comparisons, Fit]:
             f"{judged.path} does not say which text was shown first, so no order effect can be estimated.",
             remedy="Leave out --order-effect, or give a file with left, right and vote.",
         )
+    names, judge = judges.columns(judged)
     try:
         data = comparisons(
-            (place[judged.first], place[judged.second], judged.outcome), items=items, weights=judged.weight
-        )
+            (place[judged.first], place[judged.second], judged.outcome),
+            items=items, weights=judged.weight, seats=judged.seats,
+        )  # fmt: skip
+        data = replace(data, judges=names, judge=judge, seconds=judged.seconds)
         if options.compatible == "sirt":
             decided = data.only(data.outcome != TIE)  # as its `ignore.ties=TRUE`; a tie is no half win there
             return data, fit(decided, method="sirt")
@@ -177,8 +196,9 @@ def _fitted(judged: Judgements, options: Options) -> tuple[Comparisons, Fit]:
         raise BadRequest(f"{judged.path} cannot be scored: {error}", remedy=remedy) from error
 
 
-def _essays(fitted: Fit, words: dict[str, int]) -> list[ScoredEssay]:
+def _essays(fitted: Fit, words: dict[str, int], fits: dict[str, Misfit]) -> list[ScoredEssay]:
     low, high = fitted.interval()
+    best, worst = fitted.rank_interval() if len(fitted.items) <= FULL_UP_TO else (None, None)
     ranks, appearances, wins = fitted.ranks(), fitted.appearances, fitted.wins
     return [
         ScoredEssay(
@@ -191,12 +211,25 @@ def _essays(fitted: Fit, words: dict[str, int]) -> list[ScoredEssay]:
             comparisons=float(appearances[index]),
             wins=float(wins[index]),
             words=words.get(item),
+            rank_low=None if best is None else int(best[index]),
+            rank_high=None if worst is None else int(worst[index]),
+            misfit=fits.get(item),
         )
         for index, item in enumerate(fitted.items)
     ]
 
 
-def _warnings(fitted: Fit, judged: Comparisons) -> list[str]:
+def _split_half(fitted: Fit) -> SplitHalf | None:
+    """Over judges where two or more are known, else over comparisons; None for another method or too much to do."""
+    data = fitted.comparisons
+    too_much = 2 * SPLITS * len(data) > SPLIT_CELLS or len(data.items) > FULL_UP_TO
+    if fitted.method != "map" or too_much or len(data) < 2:
+        return None
+    halves = split_half(fitted, "judges" if len(data.judges) > 1 else "comparisons", SPLITS)
+    return SplitHalf(halves.over, halves.median, halves.low, halves.high, SPLITS)
+
+
+def _warnings(fitted: Fit, judged: Comparisons, adaptive: str) -> list[str]:
     data, warnings = fitted.comparisons, []
     left_out = len(judged) - len(data)
     extreme = [*data.all_won(), *data.all_lost()]
@@ -212,20 +245,7 @@ def _warnings(fitted: Fit, judged: Comparisons) -> list[str]:
         warnings.append(
             f"Ties left out of the scores, as with ignore.ties=TRUE in sirt: {left_out:,}. Without --compatible they count."
         )
-    if looks_adaptive(fitted):
-        warnings.append(
-            "Pairs are closer in score than pairs chosen blindly, so pairing was probably adaptive; that inflates both "
-            "SSR figures. The headline reliability is not affected."
-        )
-    return warnings
-
-
-def looks_adaptive(fitted: Fit) -> bool:
-    """Whether compared essays lie clearly closer together than essays at large: their mean squared distance says so."""
-    pairs, n = fitted.comparisons.pairs, len(fitted.items)
-    apart = np.average((fitted.theta[pairs.first] - fitted.theta[pairs.second]) ** 2, weights=pairs.weight)
-    blind = 2 * float(np.var(fitted.theta)) * n / (n - 1)
-    return n >= ENOUGH and float(apart) < CLOSE * blind
+    return [*warnings, adaptive] if adaptive else warnings
 
 
 def _provenance(fitted: Fit) -> dict[str, Any]:

@@ -127,6 +127,13 @@ def grading(
     -----
     With one anchor per grade the boundary lies somewhere between two neighbours, and the interval says so. The order of
     the anchors does not matter beyond rounding. Takes well under a second for 10 grades and 20 anchors.
+
+    Examples
+    --------
+    >>> theta, error = np.linspace(-2, 2, 21), np.full(21, 0.3)
+    >>> graded = grading(theta, error, anchors=[3, 10, 17], grades=[0, 1, 2], n_grades=3)
+    >>> graded.probabilities(theta, error).argmax(axis=1)[[3, 10, 17]].tolist()
+    [0, 1, 2]
     """
     score, error = np.asarray(theta, dtype=np.float64), np.asarray(standard_error, dtype=np.float64)
     place, known = np.asarray(anchors, dtype=np.int64), np.asarray(grades, dtype=np.int64)

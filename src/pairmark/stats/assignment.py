@@ -46,6 +46,11 @@ def assign(
     -----
     As many pairs as possible get a judge (augmenting paths, Kuhn 1955), and among such assignments the loads are as
     level as possible (cost-reducing paths in semi-matchings, Harvey, Ladner, Lovász & Tamir 2006, J. Algorithms 59).
+
+    Examples
+    --------
+    >>> assign([[0, 1], [2, 3]], judges=2, may_not_see=[(0, 0)]).tolist()
+    [1, 0]
     """
     ends = _pairs(pairs)
     hidden = _hidden(judges, may_not_see, int(ends.max(initial=-1)) + 1)
@@ -61,7 +66,13 @@ def assign(
 def unseen_by_all(
     n_items: int, judges: int, may_not_see: Iterable[tuple[int, int]], quotas: int | Sequence[int] | None = None
 ) -> Ints:
-    """Unordered pairs that no judge with a quota may see, shape (k, 2): hand them to a rule as `blocked`."""
+    """Unordered pairs that no judge with a quota may see, shape (k, 2): hand them to a rule as `blocked`.
+
+    Examples
+    --------
+    >>> unseen_by_all(3, judges=2, may_not_see=[(0, 0), (1, 1)]).tolist()
+    [[0, 1]]
+    """
     hidden = _hidden(judges, may_not_see, n_items)[_quotas(quotas, judges) > 0]
     if hidden.shape[1] > n_items:
         raise StatsError(f"A judge may not see item {hidden.shape[1] - 1}, but there are only {n_items} items.")

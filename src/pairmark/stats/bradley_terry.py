@@ -76,6 +76,16 @@ def fit(
     -----
     The same rows in any order give the same bits if BLAS runs on one thread (`threads.one_blas_thread`). Time and memory
     grow with the comparisons, not with n_items**2; standard errors are computed when they are asked for.
+
+    Examples
+    --------
+    >>> from pairmark.stats import comparisons
+    >>> votes = [("anna", "bela", 1), ("bela", "cleo", 1), ("cleo", "anna", 0)] * 5 + [("bela", "anna", 1)]
+    >>> scores = fit(comparisons(votes))
+    >>> scores.items, scores.ranks().tolist()
+    (('anna', 'bela', 'cleo'), [1, 2, 3])
+    >>> scores.probability("anna", "cleo") > scores.probability("bela", "cleo")
+    True
     """
     _check(data, method, order_effect, ties, prior_sd, start)
     if start_sd is not None and not LEAST_START_SD <= start_sd < float("inf"):
@@ -117,6 +127,8 @@ def _check(
         raise StatsError("The method sirt has no order effect here; use map or ml.")
     if order_effect not in (False, True, "judge"):
         raise StatsError(f"The option order_effect={order_effect!r} is not one of True, False and 'judge'.")
+    if order_effect and not data.seats:
+        raise StatsError("An order effect needs comparisons that say which text was shown first.")
     if order_effect == "judge" and data.judge is None:
         raise StatsError("An order effect for each judge needs comparisons that say who judged them.")
     if start is not None and (np.shape(start) != (len(data.items),) or not np.isfinite(start).all()):

@@ -3,6 +3,8 @@
 Counts per pair are made in `tally`; here single comparisons keep their identity.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from pairmark.stats.arrays import Floats, Ints
@@ -20,8 +22,7 @@ def sorted_items(items: tuple[str, ...]) -> tuple[Ints | None, Ints]:
 def with_sorted_items(data: Comparisons, order: Ints, place: Ints) -> Comparisons:
     """The data with items in sorted order: sums then never depend on the order of the items."""
     items = tuple(data.items[k] for k in order)
-    ends = (place[data.first], place[data.second])
-    return Comparisons(items, *ends, data.outcome, data.weight, data.judges, data.judge, data.seconds)
+    return replace(data, items=items, first=place[data.first], second=place[data.second])
 
 
 def with_sorted_rows(data: Comparisons) -> Comparisons:

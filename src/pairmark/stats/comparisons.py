@@ -5,7 +5,7 @@ live elsewhere.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeGuard, TypeVar, cast
 
@@ -31,8 +31,8 @@ class Comparisons:
 
     `items`: ids, shape (n_items,). `first`, `second`: indices into `items` in the order shown; `outcome`: 1 first won,
     .5 tie, 0 second won; `weight`: not negative. `judges` are the ids that `judge` points into; `seconds` the time each
-    took, NaN where unknown; both None where nothing was told. Arrays have shape (n_comparisons,) and cannot be written
-    to.
+    took, NaN where unknown; both None where nothing was told. `seats`: whether `first` was really shown first. Arrays have
+    shape (n_comparisons,) and cannot be written to.
     """
 
     items: tuple[str, ...]
@@ -43,17 +43,22 @@ class Comparisons:
     judges: tuple[str, ...] = ()
     judge: Ints | None = None
     seconds: Floats | None = None
+    seats: bool = True
 
     def __len__(self) -> int:
         return len(self.first)
+
+    def __repr__(self) -> str:
+        by = f" by {len(self.judges):,} judges" if self.judge is not None else ""
+        return f"<Comparisons: {len(self):,} of {len(self.items):,} items{by}>"
 
     def only(self, rows: Flags | Ints) -> "Comparisons":
         """The same items with these rows alone; judges keep their numbers."""
         judge = None if self.judge is None else _frozen(self.judge[rows])
         seconds = None if self.seconds is None else _frozen(self.seconds[rows])
-        arrays = (_frozen(self.first[rows]), _frozen(self.second[rows]))
+        first, second = _frozen(self.first[rows]), _frozen(self.second[rows])
         outcome, weight = _frozen(self.outcome[rows]), _frozen(self.weight[rows])
-        return Comparisons(self.items, *arrays, outcome, weight, self.judges, judge, seconds)
+        return replace(self, first=first, second=second, outcome=outcome, weight=weight, judge=judge, seconds=seconds)
 
     @property
     def has_ties(self) -> bool:
@@ -125,6 +130,7 @@ def comparisons(
     judges: Sequence[str] | None = None,
     judge_weights: Mapping[str, float] | None = None,
     seconds: Iterable[float | None] | None = None,
+    seats: bool = True,
 ) -> Comparisons:
     """Check comparisons and freeze them.
 
@@ -143,11 +149,18 @@ def comparisons(
         How much the comparisons of a judge count, times `weights`; 1 for a judge who is not named.
     seconds
         Time each comparison took, finite and not negative; None where unknown.
+    seats
+        False if nobody knows which text was shown first; then nothing about the order is estimated.
 
     Raises
     ------
     BadComparisonsError
         Names the first row that breaks a rule, counted from 1.
+
+    Examples
+    --------
+    >>> comparisons([("anna", "bela", 1), ("bela", "cleo", 0.5), ("cleo", "anna", 0)], judges=["kim", "kim", "lou"])
+    <Comparisons: 3 of 3 items by 2 judges>
     """
     taken = _from_arrays(rows, items) if _are_arrays(rows) else _from_rows(cast(Rows, rows), items)
     known, first, second, outcome = taken
@@ -158,7 +171,7 @@ def comparisons(
     taken_seconds = time_taken(seconds, len(first))
     for array in (first, second, outcome, weight):
         array.flags.writeable = False
-    return Comparisons(known, first, second, outcome, weight, judge_ids, judge, taken_seconds)
+    return Comparisons(known, first, second, outcome, weight, judge_ids, judge, taken_seconds, seats)
 
 
 def _frozen(array: NDArray[Number]) -> NDArray[Number]:

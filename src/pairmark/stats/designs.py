@@ -102,6 +102,12 @@ def need(design: Design, rule: str, seeds: Sequence[int]) -> Need:
 
     The number of comparisons is read off between the last wave below the target and the first one at it, on a straight
     line, so that it does not depend on the size of waves.
+
+    Examples
+    --------
+    >>> found = need(Design(essays=12, target=0.7), "adaptive", seeds=range(3))
+    >>> found.reached, found.comparisons.low <= found.comparisons.median
+    (3, True)
     """
     with one_blas_thread():
         stops = [stop for seed in seeds if (stop := _simulated(design, rule, seed)) is not None]

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,6 +17,16 @@ from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.davidson import chances
 from pairmark.stats.errors import StatsError
 from pairmark.stats.solution import Solution
+from pairmark.stats.spread import FULL_UP_TO
+
+if TYPE_CHECKING:
+    from pairmark.stats.judges import JudgeSummary
+    from pairmark.stats.misfit import Misfit
+    from pairmark.stats.next_pairs import NextPairs
+    from pairmark.stats.reliability import Reliability
+    from pairmark.stats.screening import Screening
+    from pairmark.stats.split_half import SplitHalf
+    from pairmark.stats.surprises import Surprises
 
 Method = Literal["map", "ml", "sirt"]
 TieRule = Literal["davidson", "half"]
@@ -42,7 +52,8 @@ class Fit:
 
     `prior_sd` is the SD of the normal prior (None without one). `log_likelihood` is without prior. `comparisons` are the
     data. `solution` holds model and mode with items in sorted order, `place` the number of each item there; what needs
-    the covariance is computed when it is asked for, once.
+    the covariance is computed when it is asked for, once. Where an item is asked for, its number in `items` or its id
+    will do.
     """
 
     items: tuple[str, ...]
@@ -152,26 +163,124 @@ class Fit:
         worst = np.quantile(ranks, tails[1], axis=0, method="higher")
         return best.astype(np.int64), worst.astype(np.int64)
 
-    def probability(self, first: int, second: int) -> float:
-        """Probability that item number `first` beats item number `second`, if one of them wins; order effect aside."""
+    def index(self, item: int | str) -> int:
+        """The number of an item in `items`, from its id or its number."""
+        if isinstance(item, str):
+            if item not in self._numbers:
+                raise StatsError(f"{item!r} is not one of the {len(self.items)} items.")
+            return self._numbers[item]
+        if not 0 <= item < len(self.items):
+            raise StatsError(f"There is no item number {item}; they count from 0 to {len(self.items) - 1}.")
+        return int(item)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {item: number for number, item in enumerate(self.items)}
+
+    def probability(self, first: int | str, second: int | str) -> float:
+        """Probability that item `first` beats item `second`, if one of them wins; order effect aside."""
+        first, second = self.index(first), self.index(second)
         return float(1 / (1 + np.exp(self.theta[second] - self.theta[first])))
 
-    def difference_se(self, first: int, second: int) -> float:
-        """Standard error of theta of item number `first` minus theta of item number `second`, exact at any size."""
-        return self.solution.difference_error(int(self.place[first]), int(self.place[second]))
+    def difference_se(self, first: int | str, second: int | str) -> float:
+        """Standard error of theta of item `first` minus theta of item `second`, exact at any size."""
+        return self.solution.difference_error(int(self.place[self.index(first)]), int(self.place[self.index(second)]))
 
-    def win_probability(self, first: int, second: int, level: float = 0.95) -> Estimated:
+    def win_probability(self, first: int | str, second: int | str, level: float = 0.95) -> Estimated:
         """`probability` with its standard error (delta method) and interval (ends of the interval of the difference)."""
         reach = _reach(level)
+        first, second = self.index(first), self.index(second)
         difference, error = float(self.theta[first] - self.theta[second]), self.difference_se(first, second)
         value, low, high = (1 / (1 + np.exp(-difference - k * error)) for k in (0.0, -reach, reach))
         return Estimated(float(value), float(value * (1 - value) * error), float(low), float(high))
 
-    def outcome_chances(self, first: int, second: int) -> tuple[float, float, float]:
+    def outcome_chances(self, first: int | str, second: int | str) -> tuple[float, float, float]:
         """Chance that `first` wins, of a tie (0 where ties are not modelled), and that `second` wins; order aside."""
+        first, second = self.index(first), self.index(second)
         log_nu = float(self.solution.extra[-1]) if self.solution.model.ties else None
         at = chances(np.array([self.theta[first] - self.theta[second]]), log_nu)
         return float(at.first[0]), 0.0 if at.tie is None else float(at.tie[0]), float(at.second[0])
+
+    # What follows answers by modules that import this one, so each is imported when it is asked.
+
+    def reliability(self) -> "Reliability":
+        """The headline, both figures called SSR, and a warning if pairing looks adaptive."""
+        from pairmark.stats.reliability import all_figures  # noqa: PLC0415
+
+        return all_figures(self)
+
+    def split_half(self, over: Literal["judges", "comparisons"], **options: Any) -> "SplitHalf":
+        """How alike the scores of two random halves are; options as in `stats.split_half`."""
+        from pairmark.stats.split_half import split_half  # noqa: PLC0415
+
+        return split_half(self, over, **options)
+
+    def essay_misfit(self, **options: Any) -> "Misfit":
+        """Infit and outfit of each essay with simulated bands; options as in `stats.essay_misfit`."""
+        from pairmark.stats.misfit import essay_misfit  # noqa: PLC0415
+
+        return essay_misfit(self, **options)
+
+    def judge_misfit(self, **options: Any) -> "Misfit":
+        """Infit and outfit of each judge with simulated bands; options as in `stats.judge_misfit`."""
+        from pairmark.stats.misfit import judge_misfit  # noqa: PLC0415
+
+        return judge_misfit(self, **options)
+
+    def surprises(self, count: int = 10, item: int | str | None = None) -> "Surprises":
+        """The comparisons that the scale expected least, of all items or of one."""
+        from pairmark.stats.surprises import surprises  # noqa: PLC0415
+
+        return surprises(self, count, item)
+
+    def judge_summary(self) -> "JudgeSummary":
+        """What each judge did: agreement with the others, seats, flips, time."""
+        from pairmark.stats.judges import judge_summary  # noqa: PLC0415
+
+        return judge_summary(self)
+
+    def screen(self, **options: Any) -> "Screening":
+        """Judges who should be looked at; options as in `stats.screen`."""
+        from pairmark.stats.screening import screen  # noqa: PLC0415
+
+        return screen(self, **options)
+
+    def next_pairs(self, size: int, **options: Any) -> "NextPairs":
+        """The next wave, and who judges what; options as in `stats.next_pairs`."""
+        from pairmark.stats.next_pairs import next_pairs  # noqa: PLC0415
+
+        return next_pairs(self, size, **options)
+
+    def to_dict(self, *, level: float = 0.95, rank_intervals: bool = False) -> dict[str, list[Any]]:
+        """Plain columns, one entry per item in the order of `items`, as data frames of any library take them."""
+        from pairmark.stats.display import plain  # noqa: PLC0415
+
+        low, high = self.interval(level)
+        columns: dict[str, Any] = {"item": self.items, "rank": self.ranks(), "theta": self.theta}
+        columns |= {"standard_error": self.standard_error, "low": low, "high": high}
+        columns |= {"comparisons": self.appearances, "wins": self.wins}
+        if rank_intervals:
+            columns["rank_low"], columns["rank_high"] = self.rank_interval(level)
+        return {name: plain(column) for name, column in columns.items()}
+
+    def __repr__(self) -> str:
+        return f"<Fit of {self._told()}>"
+
+    def _repr_html_(self) -> str:
+        from pairmark.stats.display import html_table  # noqa: PLC0415
+
+        if len(self.items) > FULL_UP_TO:  # errors would take their time
+            columns = {"item": list(self.items), "rank": self.ranks().tolist(), "theta": self.theta.tolist()}
+        else:
+            columns = self.to_dict()
+        best_first = np.argsort(-self.theta, kind="stable")
+        return html_table({name: [column[k] for k in best_first] for name, column in columns.items()}, self._told())
+
+    def _told(self) -> str:
+        by = f" by {len(self.comparisons.judges):,} judges" if self.comparisons.judges else ""
+        told = f"{len(self.items):,} items from {len(self.comparisons):,} comparisons{by}"
+        spread = "" if self.prior_sd is None else f", prior SD {self.prior_sd:.2f}"
+        return f"{told}, method {self.method}{spread}"
 
 
 def _reach(level: float) -> float:

@@ -11,18 +11,20 @@ from pairmark.stats.arrays import Floats, Ints, counted, summed
 from pairmark.stats.canonical import with_sorted_rows
 from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.consensus import consensus
+from pairmark.stats.display import Columns
 from pairmark.stats.errors import StatsError
 from pairmark.stats.fitted import Fit
 from pairmark.stats.tally import tally
 
 
-@dataclass(frozen=True)
-class JudgeSummary:
+@dataclass(frozen=True, eq=False, repr=False)
+class JudgeSummary(Columns):
     """One entry per judge, in the order of `comparisons.judges`; NaN where there is nothing to tell from.
 
     `comparisons`: how many. `agreement`: share of decided ones that went to the text that all other judges together
     score higher; `expected_agreement`: the share to be expected on these pairs from a judge who judges like the others.
-    `first_share`: share won by the text shown first, ties as half. `both_orders`: pairs seen in both orders;
+    `first_share`: share won by the text shown first, ties as half, where seats are known. `both_orders`: pairs seen in both
+    orders;
     `flip_rate`: chance that two judgements of such a pair, one in each order, name different winners.
     `median_seconds`: of the comparisons whose time is known.
     """
@@ -38,7 +40,16 @@ class JudgeSummary:
 
 
 def judge_summary(fit: Fit) -> JudgeSummary:
-    """Count what each judge did; agreement comes from a scale made without that judge."""
+    """Count what each judge did; agreement comes from a scale made without that judge.
+
+    Examples
+    --------
+    >>> from pairmark.stats import comparisons, fit
+    >>> votes = [("anna", "bela", 1), ("bela", "cleo", 1), ("cleo", "anna", 0)] * 10
+    >>> data = comparisons(votes + [("bela", "anna", 1)], judges=["kim"] * 15 + ["lou"] * 15 + ["max"])
+    >>> judge_summary(fit(data)).agreement.tolist()
+    [1.0, 1.0, 0.0]
+    """
     data = fit.comparisons
     if data.judge is None:
         raise StatsError("A summary of judges needs comparisons that say who judged them.")
@@ -48,15 +59,16 @@ def judge_summary(fit: Fit) -> JudgeSummary:
     agreed = np.where(others.difference == 0, 0.5, (others.difference > 0) == (others.outcome == 1))
     likely = np.where(others.difference == 0, 0.5, np.where(others.difference > 0, others.chance, 1 - others.chance))
     both_orders, flip_rate = _flips(rows, count)
+    first_share = _mean(rows.judge, rows.outcome, count)
     return JudgeSummary(
         data.judges,
         counted(rows.judge, count),
         _mean(others.judge, agreed, count),
         _mean(others.judge, likely, count),
-        _mean(rows.judge, rows.outcome, count),
-        both_orders,
-        flip_rate,
-        _medians(rows, count),
+        first_share if data.seats else np.full(count, np.nan),
+        both_orders if data.seats else np.zeros(count, dtype=np.int64),
+        flip_rate if data.seats else np.full(count, np.nan),
+        median_seconds(data),
     )
 
 
@@ -82,11 +94,15 @@ def _flips(rows: Comparisons, n_judges: int) -> tuple[Ints, Floats]:
     )
 
 
-def _medians(rows: Comparisons, n_judges: int) -> Floats:
-    medians = np.full(n_judges, np.nan)
-    if rows.seconds is None or rows.judge is None:
+def median_seconds(data: Comparisons) -> Floats:
+    """Median time of each judge over the times that are known, shape (n_judges,); NaN without any."""
+    medians = np.full(len(data.judges), np.nan)
+    if data.seconds is None or data.judge is None:
         return medians
-    known = ~np.isnan(rows.seconds)
-    for judge in np.unique(rows.judge[known]):
-        medians[judge] = np.median(rows.seconds[known & (rows.judge == judge)])
+    known = np.isfinite(data.seconds)
+    order = np.lexsort((data.seconds[known], data.judge[known]))
+    who, taken = data.judge[known][order], data.seconds[known][order]
+    ends = np.searchsorted(who, np.arange(len(medians) + 1))
+    for judge in np.flatnonzero(np.diff(ends)):
+        medians[judge] = np.median(taken[ends[judge] : ends[judge + 1]])
     return medians

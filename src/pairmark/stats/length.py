@@ -47,6 +47,11 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> RankCorrelation:
     """Spearman's correlation, interval by Fisher's transformation with the variance of Bonett & Wright (2000).
 
     Raises `StatsError` for fewer than `LEAST_ESSAYS` values and where all values of a side are equal.
+
+    Examples
+    --------
+    >>> round(rank_correlation([1, 2, 3, 4, 5], [10, 20, 30, 50, 40]).value, 2)
+    0.9
     """
     a, b = _ranks(first), _ranks(second)
     if a.shape != b.shape or len(a) < LEAST_ESSAYS:
@@ -60,7 +65,13 @@ def rank_correlation(first: ArrayLike, second: ArrayLike) -> RankCorrelation:
 
 
 def partial_rank_correlation(first: ArrayLike, second: ArrayLike, held: ArrayLike) -> float:
-    """Rank correlation of two things with a third held constant: what they share beyond length, if `held` is length."""
+    """Rank correlation of two things with a third held constant: what they share beyond length, if `held` is length.
+
+    Examples
+    --------
+    >>> round(partial_rank_correlation([1, 2, 3, 4, 5], [2, 1, 3, 5, 4], [1, 3, 2, 5, 4]), 2)
+    0.56
+    """
     a, b, c = _ranks(first), _ranks(second), _ranks(held)
     ab, ac, bc = _pearson(a, b), _pearson(a, c), _pearson(b, c)
     left = (1 - ac**2) * (1 - bc**2)
@@ -70,7 +81,15 @@ def partial_rank_correlation(first: ArrayLike, second: ArrayLike, held: ArrayLik
 
 
 def decisions_by_length(data: Comparisons, theta: ArrayLike, words: ArrayLike) -> Decisions:
-    """Hold every decision against length and against the scores; `theta`, `words`: shape (n_items,), NaN if unknown."""
+    """Hold every decision against length and against the scores; `theta`, `words`: shape (n_items,), NaN if unknown.
+
+    Examples
+    --------
+    >>> from pairmark.stats import comparisons, fit
+    >>> scores = fit(comparisons([("anna", "bela", 1), ("bela", "cleo", 1), ("cleo", "anna", 1)]))
+    >>> decisions_by_length(scores.comparisons, scores.theta, words=[300, 200, 100]).longer_won
+    0.6666666666666666
+    """
     score, length = np.asarray(theta, dtype=np.float64), np.asarray(words, dtype=np.float64)
     if score.shape != (len(data.items),) or length.shape != score.shape:
         raise StatsError(f"There must be one score and one length for each of the {len(data.items)} items.")

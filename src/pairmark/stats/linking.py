@@ -51,6 +51,14 @@ def link(new: Fit, common: ArrayLike, theta: ArrayLike, standard_error: ArrayLik
     -----
     Generalised least squares for the shift; the drift variance by the moments of DerSimonian & Laird (1986). The earlier
     scores count as independent of each other, as their table says no more about them.
+
+    Examples
+    --------
+    >>> from pairmark.stats import comparisons, fit
+    >>> new = fit(comparisons([("anna", "bela", 1), ("bela", "cleo", 1), ("cleo", "anna", 0), ("bela", "anna", 1)] * 5))
+    >>> linked = link(new, common=[0, 1], theta=[2.5, 2.0], standard_error=[0.3, 0.3])
+    >>> round(linked.theta.mean() - new.theta.mean(), 1) == round(linked.shift, 1)
+    np.True_
     """
     place = np.asarray(common, dtype=np.int64)
     old, error = np.asarray(theta, dtype=np.float64), np.asarray(standard_error, dtype=np.float64)

@@ -16,6 +16,7 @@ from pairmark.stats.arrays import Floats, Ints
 from pairmark.stats.canonical import rows_as_tally, with_sorted_rows
 from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.davidson import Chances, chances
+from pairmark.stats.display import Columns
 from pairmark.stats.errors import StatsError
 from pairmark.stats.fitted import Fit
 from pairmark.stats.posterior import Model, logits
@@ -25,8 +26,8 @@ SEED = 515
 CELLS = 2_000_000  # rows times simulations done at once, which bounds the memory
 
 
-@dataclass(frozen=True)
-class Misfit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Misfit(Columns):
     """Fit statistics of each of `ids`; shape (len(ids),) each, NaN for those without comparisons.
 
     `infit_low` and `infit_high` are the ends of the band that holds 95 % of simulated values, `infit_p` the share of
@@ -46,7 +47,19 @@ class Misfit:
 
 
 def judge_misfit(fit: Fit, simulations: int = SIMULATIONS) -> Misfit:
-    """Infit and outfit of every judge, in the order of `comparisons.judges`."""
+    """Infit and outfit of every judge, in the order of `comparisons.judges`.
+
+    `simulations` may be 0, which leaves out bands and p-values.
+
+    Examples
+    --------
+    >>> from pairmark.stats import comparisons, fit
+    >>> votes = [("anna", "bela", 1), ("bela", "cleo", 1), ("cleo", "anna", 0)] * 10
+    >>> data = comparisons(votes + [("bela", "anna", 1)] * 5, judges=["kim"] * 30 + ["lou"] * 5)
+    >>> found = judge_misfit(fit(data))
+    >>> (found.infit > found.infit_high).tolist()
+    [False, True]
+    """
     if fit.comparisons.judge is None:
         raise StatsError("The fit of judges needs comparisons that say who judged them.")
     rows = with_sorted_rows(fit.comparisons)
@@ -56,7 +69,18 @@ def judge_misfit(fit: Fit, simulations: int = SIMULATIONS) -> Misfit:
 
 
 def essay_misfit(fit: Fit, simulations: int = SIMULATIONS) -> Misfit:
-    """Infit and outfit of every essay, in the order of `items`."""
+    """Infit and outfit of every essay, in the order of `items`.
+
+    `simulations` may be 0, which leaves out bands and p-values.
+
+    Examples
+    --------
+    >>> from pairmark.stats import comparisons, fit
+    >>> votes = [("anna", "bela", 1), ("bela", "cleo", 1), ("cleo", "anna", 0)] * 10
+    >>> found = essay_misfit(fit(comparisons(votes)))
+    >>> found.ids, (found.infit_low < 1).all()
+    (('anna', 'bela', 'cleo'), np.True_)
+    """
     rows = with_sorted_rows(fit.comparisons)
     member = _members([fit.place.argsort()[rows.first], fit.place.argsort()[rows.second]], rows.weight, len(fit.items))
     return _misfit(fit, rows, member, fit.items, simulations)

@@ -42,7 +42,14 @@ class Rule(Protocol):
 
 
 def rule(name: str) -> Rule:
-    """The rule of this name."""
+    """The rule of this name; `RULES` has them all.
+
+    Examples
+    --------
+    >>> wave = rule("adaptive")(6, [], [], size=6, seed=1)  # ordered pairs of item numbers
+    >>> wave.shape, np.bincount(wave.ravel()).tolist()  # everybody appears twice
+    ((6, 2), [2, 2, 2, 2, 2, 2])
+    """
     if name not in RULES:
         raise StatsError(f"The pairing rule {name!r} is not one of {', '.join(RULES)}.")
     return RULES[name]

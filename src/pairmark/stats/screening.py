@@ -12,6 +12,7 @@ from pairmark.stats.arrays import Flags, Floats, Ints, counted, summed
 from pairmark.stats.bradley_terry import fit as refit
 from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.consensus import Consensus, consensus
+from pairmark.stats.display import Columns
 from pairmark.stats.errors import UnconnectedError
 from pairmark.stats.fitted import Fit, TieRule
 
@@ -25,8 +26,8 @@ ONE_SEAT = 0.95  # share of decisions for the favourite seat of a judge who look
 LEAST_CHANCE = 0.005  # a judge like the others still slips now and then; keeps one slip from deciding
 
 
-@dataclass(frozen=True)
-class Screening:
+@dataclass(frozen=True, eq=False, repr=False)
+class Screening(Columns):
     """One entry per judge of `ids`.
 
     `finding`: "consensus" unless `p` is at most the share of false alarms allowed; then the most likely other. `p`: how
@@ -46,11 +47,21 @@ def screen(fit: Fit, false_alarms: float = FALSE_ALARMS) -> Screening:
     """Find judges whose decisions the scale of the others does not explain, and say what explains them best.
 
     consensus: decides as the scale of all other judges predicts. random: tosses a coin. dissenting: decides as the
-    contrary of that scale predicts. one seat: decides for the text shown first (or second) whatever it is. A judge is
+    contrary of that scale predicts. one seat: decides for the text shown first (or second) whatever it is, if seats are
+    known. A judge is
     found if the log likelihood ratio of consensus against random is lower than chance allows (Neyman & Pearson 1933;
     its distribution is simulated). Judges found in a first round do not make up the scale of
     the second, because they blur it. A judge who looks for something that has nothing to do with the scale cannot be told
     from a random one; and pairs of texts close to each other tell little about anybody.
+
+    Examples
+    --------
+    >>> from pairmark.stats import comparisons, fit
+    >>> votes = [("anna", "bela", 1), ("bela", "cleo", 1), ("cleo", "anna", 0), ("anna", "bela", 0)] * 12
+    >>> contrary = [("anna", "cleo", 0), ("cleo", "anna", 1)] * 4
+    >>> judges = ["kim"] * 16 + ["lou"] * 16 + ["max"] * 16 + ["noa"] * 8
+    >>> screen(fit(comparisons(votes + contrary, judges=judges))).finding
+    ('consensus', 'consensus', 'consensus', 'dissenting')
     """
     data = fit.comparisons
     others = consensus(fit)
@@ -62,6 +73,8 @@ def screen(fit: Fit, false_alarms: float = FALSE_ALARMS) -> Screening:
             others = consensus(better, data, trusted)
             p = _p_values(others, len(data.judges))
     likely = _log_likelihoods(others, len(data.judges))
+    if not data.seats:
+        likely[:, FINDINGS.index("one seat")] = -np.inf
     chosen = np.where(p <= false_alarms, 1 + np.argmax(likely[:, 1:], axis=1), 0)
     return Screening(
         data.judges, tuple(FINDINGS[k] for k in chosen), p, likely, counted(others.judge, len(data.judges))

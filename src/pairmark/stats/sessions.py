@@ -32,7 +32,15 @@ class Standing:
 def run(
     items: Sequence[str], rule: Rule, answer: Answer, *, sizes: Iterable[int], seed: int, pair_limit: int = 4
 ) -> Iterator[Standing]:
-    """Plan, ask and fit wave after wave with these sizes; ends early when nothing is left to ask."""
+    """Plan, ask and fit wave after wave with these sizes; ends early when nothing is left to ask.
+
+    Examples
+    --------
+    >>> from pairmark.stats import rule, true_scores
+    >>> answer = simulated_judges(true_scores(6, 1.5, seed=1), seed=1)
+    >>> [len(standing.comparisons) for standing in run("abcdef", rule("adaptive"), answer, sizes=[6, 6], seed=1)]
+    [6, 12]
+    """
     n = len(items)
     asked, shown, outcome = np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), np.zeros(0)
     scores: Fit | None = None
@@ -58,6 +66,12 @@ def simulated_judges(
 
     `judge_noise` scales the noise of a decision, 1 being what the model assumes; a `random_share` of all decisions are
     coin tosses; `order_bias` in logits favours the text shown first.
+
+    Examples
+    --------
+    >>> pairs, outcomes = simulated_judges(np.array([50.0, -50.0]), seed=1)(np.array([[0, 1], [1, 0]]), 0)
+    >>> outcomes.tolist()
+    [1.0, 0.0]
     """
 
     def answer(pairs: Ints, wave: int) -> tuple[Ints, Floats]:

@@ -40,12 +40,23 @@ class SplitHalf:
     high: float
     caveat: str = CAVEAT
 
+    def __repr__(self) -> str:
+        middle = f"{self.median:.2f} (middle 95 % {self.low:.2f} to {self.high:.2f})"
+        return f"<SplitHalf over {self.over}: {middle} in {len(self.correlations):,} splits. {self.caveat}>"
+
 
 def split_half(fit: Fit, over: Over, splits: int = SPLITS, seed: int = SEED) -> SplitHalf:
     """Pearson correlation of the scores of two random halves, over many splits (Bisson, Gilmore, Inglis & Jones 2016).
 
     Every half is fitted with the prior of `fit`, which draws scores of essays with few comparisons in that half towards
     the mean and so keeps halves usable that have no finite maximum-likelihood scores.
+
+    Examples
+    --------
+    >>> from pairmark.stats import comparisons, fit
+    >>> votes = [("anna", "bela", 1), ("bela", "cleo", 1), ("cleo", "anna", 0)] * 20
+    >>> round(split_half(fit(comparisons(votes)), "comparisons").median, 1)
+    1.0
     """
     if over not in ("judges", "comparisons"):
         raise StatsError(f"Halves are made over judges or over comparisons, not over {over!r}.")

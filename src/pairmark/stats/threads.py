@@ -13,7 +13,18 @@ _open_limits: list[None] = []
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Run the body with BLAS and LAPACK limited to one thread."""
+    """Run the body with BLAS and LAPACK limited to one thread.
+
+    Examples
+    --------
+    >>> from pairmark.stats import comparisons, fit
+    >>> data = comparisons([("anna", "bela", 1), ("bela", "cleo", 1)])
+    >>> with one_blas_thread():
+    ...     bits = fit(data).theta.tobytes()
+    >>> with one_blas_thread():
+    ...     fit(data).theta.tobytes() == bits
+    True
+    """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
 
     _open_limits.append(None)

@@ -111,6 +111,7 @@ def test_sections_come_in_the_order_of_use() -> None:
         "scale",
         "judges",
         "convergence",
+        "coverage",
         "identical",
         "agreement",
         "services",

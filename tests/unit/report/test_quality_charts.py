@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pairmark.report import charts, grade_charts, quality_charts
+from pairmark.report import charts, convergence_charts, grade_charts, quality_charts
 from support import score_samples as samples
 
 
@@ -74,14 +74,40 @@ def test_the_histogram_has_the_bars_of_its_table():
     assert quality_charts.degree_histogram([3]) is None
 
 
-def test_judges_stand_by_their_infit_and_those_outside_are_told_apart_by_shape_too():
-    spec = quality_charts.judge_misfit(["a", "b"], [0.9, 1.8], [0.7, 0.6], [1.3, 1.4], [False, True])
-    assert [(row["judge"], row["infit"], row["flagged"]) for row in spec["data"]["values"]] == [
-        ("b", 1.8, True), ("a", 0.9, False),
+def test_judges_stand_by_their_infit_and_those_above_are_told_apart_by_shape_too():
+    rows = [("a", 0.9, 0.7, 1.3), ("b", 1.8, 0.6, 1.4), ("c", 1.0, None, None)]
+    spec = quality_charts.misfit("judge", "Infit", rows)
+    assert [(row["name"], row["value"], row["above"]) for row in spec["data"]["values"]] == [
+        ("b", 1.8, True), ("c", 1.0, False), ("a", 0.9, False),
     ]  # fmt: skip
-    assert "1 outside the band" in spec["description"]
+    assert "Infit of 3 judges; 1 above the band" in spec["description"]
     assert layer(spec, "outlier")["mark"]["shape"] != layer(spec, "point")["mark"]["shape"]
-    assert quality_charts.judge_misfit([], [], [], [], []) is None
+    assert quality_charts.misfit("judge", "Infit", []) is None
+
+
+@pytest.mark.parametrize(("most", "end"), [(1.1, 2.0), (3.0, 3.3), (2776.4, quality_charts.CAP)])
+def test_a_wild_outfit_does_not_squeeze_the_others(most, end):
+    spec = quality_charts.misfit("essay", "Outfit", [("a", 1.0, 0.5, 1.5), ("b", most, 0.1, 9999.0)])
+    scale = layer(spec, "point")["encoding"]["x"]["scale"]
+    assert scale["domain"] == [0, pytest.approx(end)]
+    assert scale["clamp"]
+
+
+def test_many_judges_are_drawn_by_their_place_within_bounds():
+    spec = quality_charts.misfit("judge", "Outfit", [(f"j{k}", 1 + k / 1000, 0.5, 1.5) for k in range(753)])
+    assert spec["encoding"]["y"]["field"] == "place"
+    assert spec["height"] <= charts.TALLEST
+    assert len(spec["data"]["values"]) == 753
+
+
+def test_a_course_without_waves_is_drawn_against_the_judgements():
+    course = samples.course()
+    for by_wave, field in ((True, "wave"), (False, "comparisons")):
+        spec = convergence_charts.reliability(course.steps, 0.9, by_wave=by_wave)
+        assert layer(spec, "point")["encoding"]["x"]["field"] == field
+        assert [row["comparisons"] for row in spec["data"]["values"]] == list(range(60, 301, 30))
+    assert "9 shares of the judgements" in spec["description"]
+    assert len(convergence_charts.change(course.steps)["data"]["values"]) == 8
 
 
 def test_the_distribution_shows_counts_and_expectations():

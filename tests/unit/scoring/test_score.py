@@ -57,7 +57,8 @@ def test_a_session_becomes_scores_judges_and_files(tmp_path):
     assert result.reliability["value"] > 0.8
     assert sum(judge.comparisons for judge in result.judges) == 480
     assert all(0.3 < judge.first_seat_share < 0.7 and 10 <= judge.median_seconds <= 16 for judge in result.judges)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "results.csv", "results.json"]
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["judges.csv", "report.html", "results.csv", "results.json"]
     assert json.loads((tmp_path / "out" / "results.json").read_text()) == json.loads(json.dumps(result.as_dict()))
 
 

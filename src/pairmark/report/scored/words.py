@@ -1,108 +1,15 @@
-"""What the numbers of a scored session mean, in sentences for teachers, and how each is derived.
+"""What the numbers of a scored session mean, in sentences for teachers.
 
-Every number comes from the result; the only judgement made here is which sentence fits it.
+Every number comes from the result; the only judgement made here is which sentence fits it. How each is derived is in
+`derivations`, what is said about judges, misfit and convergence in `quality`.
 """
-
-from dataclasses import dataclass
 
 from pairmark.domain.scored import Grades, Link, ScoreResult
 from pairmark.report.figures import apart, count, decimal, visible
+from pairmark.report.scored.derivations import derivations
 from pairmark.report.words import BASELINE_LABEL, GOOD, USABLE, Fitness, length_sentences
 
-__all__ = ["BASELINE_LABEL", "DERIVATIONS", "Derivation", "length_sentences"]
-
-
-@dataclass(frozen=True)
-class Derivation:
-    """How a number comes about; `page` is the heading in docs/explanation/statistics.md or anchors.md that says more."""
-
-    title: str
-    text: str
-    page: str
-
-
-DERIVATIONS: dict[str, Derivation] = {
-    "score": Derivation(
-        "Score and standard error",
-        "Bradley and Terry (1952): text i beats text j with probability 1 / (1 + exp(θj - θi)). The scores θ are the most "
-        "probable ones under a normal prior whose spread is estimated from the judgements; their mean is 0. Standard errors "
-        "come from the full covariance matrix, and an interval is the score ± 1.96 of them.",
-        "statistics.md, Model and Errors",
-    ),
-    "reliability": Derivation(
-        "Reliability",
-        "One minus the mean posterior variance over the variance of the prior: the share of the differences between "
-        "essays that the judgements have settled. It does not rise when close pairs are chosen on purpose.",
-        "statistics.md, Reliability",
-    ),
-    "ssr": Derivation(
-        "Two figures called SSR",
-        "With G the standard deviation of the scores over the root mean square of their errors, 1 - 1/G² is what sirt and "
-        "No More Marking print, and G²/(1 + G²) is what other studies call SSR. The second never falls below one half, even "
-        "on coin tosses.",
-        "statistics.md, Reliability",
-    ),
-    "comparisons": Derivation(
-        "Comparisons per essay",
-        "How often an essay appeared; each judgement counts for both of its texts. About 20 are generally enough "
-        "(Kinnear, Jones & Davies 2025).",
-        "statistics.md, How many comparisons",
-    ),
-    "boundary": Derivation(
-        "Grade boundaries",
-        "Each anchor says that its quality, with the noise of grading, lies between the two boundaries of its grade. All "
-        "places of the boundaries that fit are weighed together with the errors of the scores; given are the median and the "
-        "middle 95 %. Bands of one scale are taken to be alike in width, which carries boundaries over grades without anchors.",
-        "anchors.md, Boundaries",
-    ),
-    "grade": Derivation(
-        "Grade probabilities",
-        "The probability that an essay lies between two boundaries, over all that is uncertain about its score and about the "
-        "boundaries. Of essays with a probability of 70 %, about 70 of 100 have that grade.",
-        "anchors.md, Probabilities",
-    ),
-    "review": Derivation(
-        "Marked for review",
-        "An essay is marked when its 95 % interval contains a boundary, so that another round of judging could change its grade.",
-        "anchors.md, Review",
-    ),
-    "displacement": Derivation(
-        "Displacement of anchors",
-        "Each anchor is taken out, the boundaries are placed by the others, and its own score is held against them. p is the "
-        "chance of a grade this extreme for such a score; anchors are flagged below .01 after correction for their number "
-        "(Holm 1979).",
-        "anchors.md, Displacement",
-    ),
-    "judges": Derivation(
-        "Agreement of a judge",
-        "The share of a judge's decisions in which the text with the higher score won. It depends on how close the pairs "
-        "were, so judges who met close pairs agree less.",
-        "statistics.md, Judges",
-    ),
-    "length": Derivation(
-        "Dependence on length",
-        "Spearman's rank correlation of score and number of words, with the interval of Bonett and Wright (2000). Texts "
-        "within 10 % of each other in length count as matched.",
-        "statistics.md, Length",
-    ),
-    "link": Derivation(
-        "Linking to an earlier scale",
-        "Both scales are in logits; the shift that brings the common essays together best, errors and drift weighed, is "
-        "added to all scores of this batch.",
-        "anchors.md, Linking",
-    ),
-}
-
-
-def derivations(result: ScoreResult) -> dict[str, Derivation]:
-    """The derivations of what stands in this result, in a fixed order."""
-    absent = {
-        *(() if result.grades else ("boundary", "grade", "review", "displacement")),
-        *(() if result.judges else ("judges",)),
-        *(() if result.length else ("length",)),
-        *(() if result.link else ("link",)),
-    }
-    return {key: derivation for key, derivation in DERIVATIONS.items() if key not in absent}
+__all__ = ["BASELINE_LABEL", "derivations", "length_sentences"]
 
 
 def headline(result: ScoreResult) -> str:

@@ -9,15 +9,16 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from pairmark.report.scored import words
+from pairmark.report.scored import quality, words
 from pairmark.report.scored.html import render_html
-from pairmark.report.scored.tables import results_csv, results_json
+from pairmark.report.scored.tables import judges_csv, results_csv, results_json
 from pairmark.report.scored.terminal import print_summary
-from pairmark.report.scored.write import NAMES, write_report
+from pairmark.report.scored.write import JUDGES, NAMES, write_report
 from support import score_samples as samples
 
 ALL = [
     samples.scored(),
+    samples.bare(),
     samples.graded(),
     samples.hostile(),
     samples.baseline(),
@@ -35,13 +36,13 @@ def terminal(result, width=100):
 @pytest.mark.parametrize("result", ALL)
 def test_every_result_is_rendered_in_every_form(tmp_path, result):
     written = write_report(result, tmp_path)
-    assert [path.name for path in written] == list(NAMES)
+    assert [path.name for path in written] == [*NAMES, *([JUDGES] if result.judges else [])]
     assert len(list(csv.reader(io.StringIO(results_csv(result).decode())))) == len(result.essays) + 1
     assert json.loads(results_json(result))["comparisons"] == result.comparisons
     assert "Fit for use" in terminal(result)
 
 
-@pytest.mark.parametrize("result", [samples.graded(), samples.scored(), replace(samples.scored(), judges=[])])
+@pytest.mark.parametrize("result", [samples.graded(), samples.scored(), samples.bare()])
 def test_every_link_to_a_derivation_leads_to_it_and_nothing_else_is_derived(result):
     page = render_html(result)
     links, places = set(re.findall(r'href="#([\w-]+)"', page)), set(re.findall(r'id="([\w-]+)"', page))
@@ -54,7 +55,9 @@ def test_every_link_to_a_derivation_leads_to_it_and_nothing_else_is_derived(resu
 def test_every_chart_of_the_page_has_its_place_and_every_place_its_chart():
     page = render_html(samples.graded())
     specs = json.loads(re.search(r'id="specs">(.*?)</script>', page, re.DOTALL)[1])
-    assert set(specs) == {"dial", "caterpillar", "degrees", "distribution", "length"}
+    misfit = {f"{who}{what}" for who in ("essay", "judge") for what in ("infit", "outfit")}
+    shown = {"dial", "reliability", "change", "caterpillar", "degrees", "distribution", "length", *misfit}
+    assert set(specs) == shown
     assert set(re.findall(r'id="chart-(\w+)"', page)) == set(specs)
     names = [layer["name"] for spec in specs.values() for layer in spec["layer"]]
     assert all(names)
@@ -68,6 +71,9 @@ def test_without_grades_and_texts_the_page_does_not_speak_of_them():
     assert "chart-distribution" not in page
     assert 'id="anchors"' not in page
     assert "Look again" not in page
+    bare = render_html(samples.bare())
+    for gone in ("misfit", "judges", "convergence"):
+        assert f'id="{gone}"' not in bare
 
 
 def test_hostile_names_stay_text():
@@ -140,3 +146,67 @@ def test_a_narrow_terminal_goes_without_intervals_and_breaks_no_row():
     assert ["interval" in head for head in heads] == [True, False]
     assert [line.split()[:4] for line in narrow.splitlines() if "essay 1 " in line] == [["1", "essay", "1", "2.00"]]
     assert max(map(len, narrow.splitlines())) <= 60
+
+
+def test_every_number_of_a_table_is_explained_in_a_sentence_beside_it():
+    page = render_html(samples.graded()).replace("&nbsp;", "\u00a0")
+    explained = set(re.findall(r"<dt>([^<]+)</dt><dd>", page.split('class="terms"', 1)[1]))
+    parts = re.findall(r'<section id="(scale|misfit|judges)".*?</section>', page, re.DOTALL)
+    assert parts == ["scale", "misfit", "judges"]
+    for part in parts:
+        section = re.search(rf'<section id="{part}".*?</section>', page, re.DOTALL)[0]
+        columns = set(re.findall(r'<th scope="col" class="n">([^<]+)</th>', section))
+        evident = {"Rank", "Judgements", "Words", "Chance", "Times"}
+        assert columns - set(re.findall(r"<dt>([^<]+)</dt>", section)) <= evident
+    assert "Expected" in explained
+
+
+def test_judges_have_a_table_of_their_own_with_guarded_cells():
+    result = samples.scored()
+    judges = [replace(result.judges[0], judge="=1+1"), *result.judges[1:]]
+    rows = list(csv.DictReader(io.StringIO(judges_csv(replace(result, judges=judges)).decode())))
+    assert rows[0]["judge"] == "'=1+1"
+    assert rows[0]["flip_rate"] == "0.25"
+    assert rows[1]["finding"] == "random"
+    assert rows[1]["outfit"] == "7.5"
+    assert rows[1]["above"] == "true"
+    assert rows[1]["agreement"] == ""
+
+
+def test_the_table_of_essays_tells_ranks_and_misfit_and_the_json_all_of_it():
+    result = samples.scored()
+    first, last = (list(csv.DictReader(io.StringIO(results_csv(result).decode())))[end] for end in (0, -1))
+    assert (first["rank_low"], first["rank_high"], first["outfit_high"], first["above"]) == ("1", "3", "1.6", "true")
+    assert last["above"] == "false"
+    document = json.loads(results_json(result))
+    assert document["convergence"]["by"] == "file"
+    assert document["odd"][0]["judges"] == ["anna", "b=c", "d", "e"]
+    assert document["judges"][0]["misfit"]["infit_p"] == samples.MISFIT.infit_p
+    assert document["split_half"]["median"] == 0.71
+
+
+def test_what_is_said_about_people_is_careful():
+    result = samples.scored()
+    told = quality.screening_sentence(result)
+    assert told.startswith("Of 2 judges, 1 looks unlike the others: 1 decide much like coin tosses.")
+    assert "A reason to look, not a verdict." in told
+    sound = replace(result, judges=result.judges[:1])
+    assert "none decides so unlike" in quality.screening_sentence(sound)
+    assert quality.screening_sentence(samples.bare()) == ""
+    for word in ("bad", "wrong", "random judge", "cheat"):
+        assert word not in told
+
+
+def test_steps_without_waves_say_what_they_follow():
+    assert "in the order of the file. If the file has another order" in quality.convergence_sentence(samples.course())
+    assert quality.convergence_sentence(samples.course("time")).endswith("in the order of their times.")
+    assert "names no waves" not in quality.convergence_sentence(samples.course("wave"))
+
+
+def test_the_oddest_comparisons_name_their_judges_and_what_is_missing_is_a_dash():
+    page = render_html(samples.scored())
+    assert "anna, b=c, d and 1 more" in page
+    assert "tied with" in page
+    assert quality.band(None, 1.0) == quality.ranks(None, 3) == "\u2013"
+    assert quality.ranks(3, 3) == "3"
+    assert "1 of 30 essays lies above the band; chance alone may put up to 2 there." in page
