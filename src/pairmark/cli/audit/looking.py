@@ -23,6 +23,9 @@ def add(ways: Any) -> None:
         "--triggers", metavar="SOURCE", help="what may have caused the events; tells a loop from a drain"
     )
     running.add_argument("--trigger-time-column", metavar="NAME", help="the column of times in there")
+    running.add_argument(
+        "--trigger-aggregate-column", metavar="NAME", help="the column in there that names the aggregate"
+    )
     running.add_argument("--markdown", metavar="FILE", type=Path, help="write the report as Markdown, too")
     running.add_argument("--junit", metavar="FILE", type=Path, help="write the findings as JUnit XML, too")
     running.set_defaults(run=run)
@@ -31,13 +34,13 @@ def add(ways: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Audit the source and tell what was found."""
     at_work = engine()
-    triggered = arguments.trigger_time_column
+    triggered = {"time": arguments.trigger_time_column, "aggregate": arguments.trigger_aggregate_column}
     with one_error_code():
         report = at_work.audit(
             arguments.source,
             unique_on=unique_on(arguments),
             triggers=arguments.triggers,
-            trigger_columns={"time": triggered} if triggered else {},
+            trigger_columns={part: name for part, name in triggered.items() if name},
             **chosen(arguments),
         )
     _write_texts(report, arguments)
