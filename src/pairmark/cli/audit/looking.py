@@ -26,6 +26,7 @@ def add(ways: Any) -> None:
     running.add_argument(
         "--trigger-aggregate-column", metavar="NAME", help="the column in there that names the aggregate"
     )
+    running.add_argument("--html", metavar="FILE", type=Path, help="write the report as one page for a browser, too")
     running.add_argument("--markdown", metavar="FILE", type=Path, help="write the report as Markdown, too")
     running.add_argument("--junit", metavar="FILE", type=Path, help="write the findings as JUnit XML, too")
     running.set_defaults(run=run)
@@ -59,6 +60,12 @@ def _write_texts(report: Any, arguments: argparse.Namespace) -> None:
     from pairmark.audit import texts  # noqa: PLC0415 - start-up time
     from pairmark.report.files import put  # noqa: PLC0415
 
-    for path, render in ((arguments.markdown, texts.markdown), (arguments.junit, texts.junit)):
+    for path, render in ((arguments.html, _page), (arguments.markdown, texts.markdown), (arguments.junit, texts.junit)):
         if path is not None:
-            put(path.absolute().parent, {path.name: render(report).encode()})
+            put(path.absolute().parent, {path.name: render(report).encode(errors="backslashreplace")})
+
+
+def _page(report: Any) -> str:
+    from pairmark.audit.page import render_html  # noqa: PLC0415 - jinja2 only when a page is made
+
+    return render_html(report)
