@@ -6,7 +6,16 @@ What the pages say is in `reference_pages/`; here is only where it goes.
 import sys
 from pathlib import Path
 
-from reference_pages import command_line, failures, guarantee_tests, measurements, soak_run, statistics, wire_events
+from reference_pages import (
+    command_line,
+    failures,
+    guarantee_tests,
+    incident,
+    measurements,
+    soak_run,
+    statistics,
+    wire_events,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -36,6 +45,8 @@ def read(path: Path) -> str:
 def pages() -> dict[Path, str]:
     """Text of every generated page by its path."""
     guarantees = DOCS / "explanation" / "guarantees.md"
+    the_incident = DOCS / "explanation" / "the-incident.md"
+    outbox = ROOT / "examples" / "incident" / "event_outbox.csv"
     return {
         DOCS / "reference" / "cli.md": NOTICE + command_line.render(),
         DOCS / "reference" / "errors.md": NOTICE + failures.render(ROOT / "src"),
@@ -44,6 +55,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "statistics.md": NOTICE + statistics.render(),
         DOCS / "reference" / "soak.md": NOTICE + soak_run.render(ROOT / "tests" / "soak.json"),
         guarantees: between_marks(guarantees.read_text(encoding="utf-8"), guarantee_tests.render(ROOT / "tests")),
+        the_incident: between_marks(the_incident.read_text(encoding="utf-8"), incident.render(outbox)),
     }
 
 

@@ -5,7 +5,8 @@ from random import Random
 import pytest
 
 from pairmark.audit.figures import seconds
-from pairmark.audit.patterns import PATTERNS, History, read
+from pairmark.audit.patterns import PATTERNS, read
+from pairmark.audit.reading import History
 
 
 def at(*gaps: float, begin: float = 1_000.0) -> list[float]:
@@ -26,13 +27,18 @@ CASES = {
     "trigger_drain": [History(at(*REGULAR), triggers=[one - 0.01 for one in at(*REGULAR)])],
     "every_nth": [History([float(n) for n in range(10, 210, 10)], triggers=[n - 0.1 for n in range(1, 220)])],
     "periodic": [History(at(*[300.0] * 6)), History(at(300, 301, 299, 600, 300, 305, 300))],
-    "back_off": [History(at(1, 2, 4, 8)), History(at(1, 2, 4), same_id=True), History(at(1, 1.3, 1.7, 2.2))],
-    "redelivery": [History(at(30.0), same_id=True), History(at(45.2), shared_gap=5)],
+    "back_off": [History(at(1, 2, 4, 8)), History(at(1, 2, 4), same_id=True), History(at(1, 1.3, 1.7, 2.2)),
+        History(at(1, 2, 4, 8, 16, 20, 20.5, 19.8)), History(at(1, 2, 12, 16, 32)),
+    ],
+    "redelivery": [History(at(30.0), same_id=True), History(at(30.1, 30, 30.2, 30), same_id=True), History(at(45.2), shared_gap=5)],
     "restart_burst": [History(at(600.0), restarting=5)],
     "sporadic": [History(at(20_000, 5_000, 900, 40_000))],
     "unclassified": [
         History(at(0.051)), History(at(30.0)), History(at(1, 2, 4)), History(at(*[300.0] * 5)), History(at(0.2, 0.2, 0.2, 4.1)),
-        History(at(1, 2, 1.9, 8)), History(at(600.0), restarting=4), History([5.0]),
+        History(at(1, 2, 1.9, 8)), History(at(1, 2, 12, 16)), History(at(1, 2, 4, 5, 4.9, 5)),
+        History(at(30.0, 70.0, 30.0), same_id=True), History(at(45.2), shared_gap=5, restarting=5),
+        History(at(600.0), restarting=5, swept=2),
+        History(at(0.0), resolution=1.0), History(at(600.0), restarting=4), History([5.0]),
     ],
 }  # fmt: skip
 

@@ -67,6 +67,19 @@ def recognise(present: Sequence[str], chosen: Mapping[str, str], where: str) -> 
 
     Raises `BadRequest` for a name that is not there, with the closest ones, and when aggregate or type cannot be found.
     """
+    taken = matched(present, chosen, where)
+    missing = [part for part in NEEDED if part not in taken]
+    if missing:
+        listed = ", ".join(present[:20])
+        raise BadRequest(
+            f"{where} has no column for {' and '.join(missing)}; it has {listed}.",
+            remedy=" ".join(f"Name it by --{part}-column." for part in missing),
+        )
+    return Columns(**taken)
+
+
+def matched(present: Sequence[str], chosen: Mapping[str, str], where: str) -> dict[str, str]:
+    """Columns by part, as far as they are named or recognised; raises `BadRequest` for a name that is not there."""
     taken = {part: _present(name, present, part, where) for part, name in chosen.items()}
     by_lower = {name.lower(): name for name in reversed(present)}
     for part, names in NAMES.items():
@@ -76,14 +89,7 @@ def recognise(present: Sequence[str], chosen: Mapping[str, str], where: str) -> 
         found = next(free, None)
         if found is not None:
             taken[part] = found
-    missing = [part for part in NEEDED if part not in taken]
-    if missing:
-        listed = ", ".join(present[:20])
-        raise BadRequest(
-            f"{where} has no column for {' and '.join(missing)}; it has {listed}.",
-            remedy=" ".join(f"Name it by --{part}-column." for part in missing),
-        )
-    return Columns(**taken)
+    return taken
 
 
 def _present(name: str, present: Sequence[str], part: str, where: str) -> str:

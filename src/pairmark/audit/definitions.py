@@ -19,6 +19,12 @@ DEFINITIONS = {
     "largest_excess_share": "the part of all duplicates that belongs to the worst fact",
 }
 
+VERDICTS = {
+    "clean": "Clean: no fact was told twice.",
+    "findings": "Facts were told more than once.",
+    "undetermined": "Could not be determined: there was nothing to look at.",
+}
+
 
 @dataclass(frozen=True)
 class Totals:

@@ -5,27 +5,27 @@ fit almost anything. Timing alone never tells a loop that feeds itself from a dr
 triggers does.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
-from math import comb, log
+from math import log
 from statistics import median, stdev
 
 from pairmark.audit.figures import seconds
+from pairmark.audit.neighbours import SAME_SECONDS
+from pairmark.audit.reading import History, Reading
+from pairmark.audit.triggers import joined
 
-RACE_SECONDS = 0.05
+RACE_SECONDS, RACE_SURE = 0.05, 0.02
 BURST_MEDIAN, BURST_STRETCH, BURST_GAPS = 1.0, 20.0, 4
 REGULAR_GAPS, REGULAR_STRETCH = 8, 3.0
 PERIODIC_GAPS, PERIODIC_LEAST, PERIODIC_ONCE, PERIODIC_MULTIPLE, PERIODIC_WITHIN = 6, 5.0, 0.6, 0.8, 0.1
 BACK_OFF_RATIO, BACK_OFF_MEDIAN, BACK_OFF_SPREAD, BACK_OFF_GAPS = 1.2, 4.5, 0.35, 4
+PLATEAU = 1.25
 SPORADIC_SPAN = 6 * 3600.0
 TIME_OUTS = (5.0, 10.0, 15.0, 30.0, 45.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
-NEAR_TIME_OUT = 0.02
+NEAR_TIME_OUT, NEAR_LEAST, REDELIVERY_GAPS = 0.02, 0.1, 2
 SHARED_GAP_KEYS = 5
 RESTART_KEYS = 5
-LOOP_FROM, DRAIN_BETWEEN = 3.0, (0.8, 1.2)
-EVERY_NTH_MOST, EVERY_NTH_CHANCE = 50, 1e-4
 
 PATTERNS = (
     "race", "tight_burst", "runaway_loop", "trigger_drain", "periodic", "back_off", "every_nth", "redelivery",
@@ -33,46 +33,12 @@ PATTERNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class History:
-    """The repetitions of one fact. `times`: seconds, sorted. `same_id`: every event carries one id (None: ids are not known).
-
-    `shared_gap`: how many facts repeat after the same gap; `restarting`: how many facts repeat within the same seconds.
-    `triggers`: seconds at which something happened that may have caused a repetition, None if no such stream was given.
-    `overlapping`: an event was made before the one before it was committed, None if commit times are not known.
-    """
-
-    times: Sequence[float]
-    same_id: bool | None = None
-    shared_gap: int = 1
-    restarting: int = 1
-    triggers: Sequence[float] | None = None
-    overlapping: bool | None = None
-    transaction_p95: float = 0.0
-
-    @property
-    def gaps(self) -> list[float]:
-        """Seconds from each event to the next."""
-        return [after - before for before, after in pairwise(self.times)]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A pattern with its evidence: `confidence` is "proven", "likely" or "open"; `readings` are the causes that fit."""
-
-    pattern: str
-    confidence: str
-    evidence: list[str]
-    readings: list[str] = field(default_factory=list)
-    settles: str = ""
-
-
 def read(history: History) -> Reading:
     """The pattern of one fact's history; never a label without the numbers behind it."""
     gaps = history.gaps
     if not gaps:
         return Reading("unclassified", "open", ["one event: nothing repeats"])
-    rules = (_redelivery, _overlap, _joined, _restart, _race, _tight_burst, _back_off, _periodic, _sporadic)
+    rules = (_redelivery, _overlap, joined, _restart, _race, _tight_burst, _back_off, _periodic, _sporadic)
     for rule in rules:
         found = rule(history, gaps)
         if found is not None:
@@ -85,20 +51,27 @@ _MORE = "more repetitions, or the stream of what triggers the event (`--triggers
 
 
 def _redelivery(history: History, gaps: list[float]) -> Reading | None:
-    if len(gaps) > 2:
+    """After a usual time-out: by identity, or because others repeat after the same gap."""
+    near = [(gap, limit) for gap in gaps for limit in TIME_OUTS if _close(gap, limit, history.resolution)]
+    if not near or (len(gaps) > REDELIVERY_GAPS and len(near) < len(gaps)):
         return None
-    near = [limit for limit in TIME_OUTS if any(abs(gap - limit) <= max(NEAR_TIME_OUT * limit, 0.1) for gap in gaps)]
-    if not near or not (history.same_id or history.shared_gap >= SHARED_GAP_KEYS):
+    alike = history.shared_gap >= SHARED_GAP_KEYS and history.restarting < RESTART_KEYS
+    if not (history.same_id or alike):
         return None
-    why = (
-        "every event carries the same id"
+    gap, limit = near[0]
+    evidence = [
+        f"{len(near)} of {len(gaps)} intervals are near a usual time-out: {seconds(gap)} near {seconds(limit)}",
+        f"all {len(history.times)} events carry the same id"
         if history.same_id
-        else f"{history.shared_gap} facts repeat after the same gap"
-    )
-    evidence = [f"a gap of {seconds(gaps[0])} is near the usual time-out of {seconds(near[0])}", why]
+        else f"{history.shared_gap} facts repeat after the same gap, more than chance explains",
+    ]
     return Reading(
         "redelivery", "likely", evidence, ["a message that was sent again because its acknowledgement was late"]
     )
+
+
+def _close(gap: float, limit: float, resolution: float) -> bool:
+    return abs(gap - limit) <= max(NEAR_TIME_OUT * limit, NEAR_LEAST, resolution if resolution < limit / 4 else 0.0)
 
 
 def _overlap(history: History, gaps: list[float]) -> Reading | None:
@@ -110,67 +83,14 @@ def _overlap(history: History, gaps: list[float]) -> Reading | None:
 _TWO_AT_ONCE = "two workers read the old state and both published"
 
 
-def _joined(history: History, gaps: list[float]) -> Reading | None:
-    """What a stream of triggers says: a loop, a drain, or every n-th trigger."""
-    if history.triggers is None or len(gaps) < BURST_GAPS:
-        return None
-    nth = _every_nth(history)
-    if nth is not None:
-        return nth
-    begin, end = history.times[0], history.times[-1]
-    during = [one for one in history.triggers if begin - 1.0 <= one <= end]
-    if not during:
-        return None
-    per_trigger = len(history.times) / len(during)
-    followed = len({_ordinal(sorted(during), moment) for moment in history.times} - {0})
-    evidence = [
-        f"{len(history.times)} events for {len(during)} triggers: {per_trigger:.2f} events a trigger",
-        f"{followed} of the triggers are each followed by an event",
-    ]
-    if per_trigger >= LOOP_FROM and median(gaps) <= BURST_MEDIAN:
-        return Reading("runaway_loop", "likely", evidence, ["each publication causes the next one"])
-    if DRAIN_BETWEEN[0] <= per_trigger <= DRAIN_BETWEEN[1] and followed >= DRAIN_BETWEEN[0] * len(history.times):
-        cause = "a condition that stays true, published again at every trigger until the triggers end"
-        return Reading("trigger_drain", "likely", evidence, [cause])
-    return None
-
-
-def _every_nth(history: History) -> Reading | None:
-    """Whether the events fall on every n-th trigger: by ordinal, never by timing; binomial against chance."""
-    triggers = sorted(history.triggers or ())
-    ordinals = [_ordinal(triggers, moment) for moment in history.times]
-    ordinals = [one for one in ordinals if one > 0]
-    if len(ordinals) < BURST_GAPS or len(triggers) < 2 * len(ordinals):
-        return None
-    best: tuple[float, int, int] | None = None
-    for step in range(2, EVERY_NTH_MOST + 1):
-        hits = sum(one % step == 0 for one in ordinals)
-        chance = _at_least(hits, len(ordinals), 1 / step) * (EVERY_NTH_MOST - 1)
-        if best is None or chance < best[0] or (chance == best[0] and step > best[1]):
-            best = (chance, step, hits)
-    if best is None or best[0] > EVERY_NTH_CHANCE or best[2] < 0.8 * len(ordinals):
-        return None
-    chance, step, hits = best
-    evidence = [
-        f"{hits} of {len(ordinals)} events follow a trigger whose number is a multiple of {step}",
-        f"chance {chance:.1g}",
-    ]
-    return Reading("every_nth", "likely", evidence, [f"a check that runs at every {step}th trigger"])
-
-
-def _ordinal(triggers: Sequence[float], moment: float) -> int:
-    return bisect_right(triggers, moment)
-
-
-def _at_least(hits: int, trials: int, chance: float) -> float:
-    """P(X >= hits) for a binomial X."""
-    return sum(comb(trials, k) * chance**k * (1 - chance) ** (trials - k) for k in range(hits, trials + 1))
-
-
 def _restart(history: History, gaps: list[float]) -> Reading | None:
-    if history.restarting < RESTART_KEYS or len(gaps) > 3:
+    """Others repeat within the same seconds, once: after the same gap, or at several moments, it may as well be a sweep."""
+    sweep = history.swept > 1 or history.shared_gap >= SHARED_GAP_KEYS
+    if history.restarting < RESTART_KEYS or sweep or len(gaps) > 3:
         return None
-    evidence = [f"{history.restarting} facts repeat within the same seconds"]
+    evidence = [
+        f"{history.restarting} facts repeat within the same {SAME_SECONDS:g} seconds, more than chance explains"
+    ]
     return Reading(
         "restart_burst", "likely", evidence, ["a process that started again and published what was open once more"]
     )
@@ -178,22 +98,32 @@ def _restart(history: History, gaps: list[float]) -> Reading | None:
 
 def _race(history: History, gaps: list[float]) -> Reading | None:
     limit = max(RACE_SECONDS, history.transaction_p95)
-    if len(gaps) > 3 or max(gaps) > limit:
+    if len(gaps) > 3 or max(gaps) > limit or history.resolution > limit:
         return None
     evidence = [f"{len(gaps)} of {len(gaps)} intervals are at most {seconds(limit)}, the longest {seconds(max(gaps))}"]
-    return Reading("race", "likely", evidence, [_TWO_AT_ONCE], "commit times (track_commit_timestamp) would prove it")
+    sure = max(gaps) <= max(RACE_SURE, history.transaction_p95)
+    readings = [_TWO_AT_ONCE] if sure else [_TWO_AT_ONCE, "the first rounds of a fast loop or drain"]
+    settles = "commit times (track_commit_timestamp) would prove it"
+    return Reading("race", "likely" if sure else "open", evidence, readings, settles)
 
 
 def _tight_burst(history: History, gaps: list[float]) -> Reading | None:
-    middle = median(gaps)
+    middle, coarse = median(gaps), history.resolution > median(gaps)
+    if coarse:  # rounded to the same second: the mean is all that is known
+        middle = max(sum(gaps), history.resolution) / len(gaps)
     if len(gaps) < BURST_GAPS or middle > BURST_MEDIAN or max(gaps) > BURST_STRETCH * max(middle, 1e-6):
         return None
-    times_median = max(gaps) / max(middle, 1e-6)
+    if coarse and history.resolution > BURST_MEDIAN:
+        return None
+    what = "mean" if coarse else "median"
     evidence = [
-        f"{len(gaps)} intervals, median {seconds(middle)}, longest {seconds(max(gaps))} ({times_median:.1f} x the median)"
+        f"{len(gaps)} intervals, {what} {seconds(middle)}, longest {seconds(max(gaps))} "
+        f"({max(gaps) / max(middle, 1e-6):.1f} x the {what})",
+        *([f"the times are rounded to {seconds(history.resolution)}"] if coarse else []),
     ]
     stretch = _stretch(gaps)
-    if len(gaps) >= REGULAR_GAPS and stretch <= REGULAR_STRETCH:
+    regular = len(gaps) >= REGULAR_GAPS and stretch <= REGULAR_STRETCH and not coarse
+    if regular:
         evidence.append(f"regular: the 90th percentile of the intervals is {stretch:.2f} x the 10th")
     readings = [
         "a loop that feeds itself: each publication causes the next",
@@ -214,16 +144,57 @@ def _stretch(gaps: Sequence[float]) -> float:
 
 
 def _back_off(history: History, gaps: list[float]) -> Reading | None:
-    if len(gaps) < 2 or min(gaps) <= 0 or not (len(gaps) >= BACK_OFF_GAPS or history.same_id):
+    """Growing pauses, perhaps up to a longest one, perhaps with one row missing."""
+    least = BACK_OFF_GAPS - 1 if history.same_id else BACK_OFF_GAPS
+    if min(gaps) <= 0:
+        return None
+    growing = _until_the_longest(gaps)
+    factor, missing = _factor(growing), 0
+    if factor is None or len(growing) < least:
+        growing, factor = _one_missing(gaps)
+        missing = 1
+    if factor is None or len(growing) - missing < least + missing:
+        return None
+    evidence = [f"{len(growing) - missing} of {len(gaps)} intervals grow by a factor of {factor:.2f} (median) each"]
+    if missing:
+        evidence.append("1 of them fits as two, as if a row were missing")
+    elif len(growing) < len(gaps):
+        evidence.append(f"the other {len(gaps) - len(growing)} stay near {seconds(gaps[-1])}, a longest pause")
+    return Reading("back_off", "likely", evidence, ["a retry with growing pauses"])
+
+
+def _factor(gaps: list[float]) -> float | None:
+    """By how much each gap exceeds the one before, if that is much the same throughout."""
+    if len(gaps) < 3:
         return None
     ratios = [after / before for before, after in pairwise(gaps)]
-    spread = stdev(map(log, ratios)) if len(ratios) > 1 else 0.0
-    if min(ratios) < BACK_OFF_RATIO or median(ratios) > BACK_OFF_MEDIAN or spread > BACK_OFF_SPREAD:
-        return None
-    evidence = [
-        f"each of {len(gaps)} intervals is longer than the one before, by a factor of {median(ratios):.2f} (median)"
-    ]
-    return Reading("back_off", "likely", evidence, ["a retry with growing pauses"])
+    even = stdev(map(log, ratios)) <= BACK_OFF_SPREAD
+    return median(ratios) if min(ratios) >= BACK_OFF_RATIO and median(ratios) <= BACK_OFF_MEDIAN and even else None
+
+
+def _until_the_longest(gaps: list[float]) -> list[float]:
+    """The gaps before they all stay near one length; all of them if they do not."""
+    for number in range(len(gaps) - 1, 1, -1):
+        level = gaps[number - 1 :]
+        if max(level) > PLATEAU * min(level):
+            return gaps[: number + 1]
+    return gaps
+
+
+def _one_missing(gaps: list[float]) -> tuple[list[float], float | None]:
+    """The gaps with one of them split by the factor of the others, if that makes them grow evenly."""
+    for place in range(len(gaps)):
+        others = [
+            after / before for number, (before, after) in enumerate(pairwise(gaps)) if place not in (number, number + 1)
+        ]
+        if others:
+            factor = max(median(others), BACK_OFF_RATIO)
+            first = gaps[place] / (1 + factor)
+            split = [*gaps[:place], first, first * factor, *gaps[place + 1 :]]
+            found = _factor(split)
+            if found is not None:
+                return split, found
+    return gaps, None
 
 
 def _periodic(history: History, gaps: list[float]) -> Reading | None:

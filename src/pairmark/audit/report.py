@@ -3,7 +3,6 @@
 `audit` reads a source and comes to it; nothing is written anywhere.
 """
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,16 +14,18 @@ from typing import Any
 from pairmark.audit import payloads
 from pairmark.audit.columns import Columns, recognise
 from pairmark.audit.definitions import DEFINITIONS, Totals
-from pairmark.audit.patterns import History, Reading, read
+from pairmark.audit.neighbours import Company, company, resolution
+from pairmark.audit.patterns import read
+from pairmark.audit.reading import History, Reading
 from pairmark.audit.sources.address import open_source
 from pairmark.audit.store import KEYS, Chosen, Store
+from pairmark.audit.trigger_streams import Triggers, read_triggers
 from pairmark.errors import BadRequest
 
 EXAMINED = 1_000
 """Findings whose history is read and whose pattern is named, worst first; all others are counted."""
 SEVERITIES = (("critical", 50), ("high", 10), ("medium", 3), ("low", 1))
 """From so many events in excess."""
-SHARED_GAP = 0.02
 COMPARED = 200
 """Payloads of one fact that are compared, the earliest first."""
 
@@ -102,8 +103,10 @@ def audit(
     chosen = Chosen(types, _moment(since, "since"), _moment(until, "until"), unique_on)
     store = Store(opened, found, chosen)
     try:
-        moments = _trigger_times(triggers, trigger_columns or {}) if triggers else None
-        return _report(store, opened.shown, found, chosen, moments)
+        rows = store.repeated(EXAMINED)
+        aggregates = [row["aggregate"] for row in rows if row.get("aggregate")]
+        joined = read_triggers(triggers, trigger_columns or {}, aggregates) if triggers else None
+        return _report(store, opened.shown, found, chosen, _findings(rows, chosen, joined))
     finally:
         store.close()
 
@@ -133,29 +136,8 @@ def _moment(text: str | None, option: str) -> str | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
 
 
-def _trigger_times(source: str, columns: Mapping[str, str]) -> list[float]:
-    opened = open_source(source)
-    present = opened.columns()
-    named = dict(columns) if columns else {}
-    for part in ("aggregate", "type"):  # a stream of triggers need not have either
-        if part not in named:
-            try:
-                recognise(present, named, opened.shown)
-            except BadRequest:
-                named[part] = present[0]
-    found = recognise(present, named, opened.shown)
-    if found.time is None:
-        raise BadRequest(f"{opened.shown} has no column of times.", remedy="Name it by --trigger-time-column.")
-    store = Store(opened, found, Chosen())
-    try:
-        return [moment / 1e6 for moment in store.times()]
-    finally:
-        store.close()
-
-
-def _report(store: Store, shown: str, found: Columns, chosen: Chosen, triggers: list[float] | None) -> AuditReport:
+def _report(store: Store, shown: str, found: Columns, chosen: Chosen, findings: list[Finding]) -> AuditReport:
     totals = store.totals()
-    findings = _findings(store.repeated(EXAMINED), chosen, triggers)
     verdict = "undetermined" if totals.events == 0 else "findings" if totals.affected else "clean"
     return AuditReport(
         source=shown,
@@ -174,40 +156,40 @@ def _report(store: Store, shown: str, found: Columns, chosen: Chosen, triggers: 
     )
 
 
-def _findings(rows: list[dict[str, Any]], chosen: Chosen, triggers: list[float] | None) -> list[Finding]:
-    second = [row["times"][1] // 1_000_000 if row["times"] and len(row["times"]) > 1 else None for row in rows]
-    at_once = Counter(one for one in second if one is not None)
-    gaps = [_only_gap(row["times"]) for row in rows]
-    known = sorted(one for one in gaps if one is not None)
-    made = []
-    for row, moment, gap in zip(rows, second, gaps, strict=True):
-        shared = 1 if gap is None else _near(known, gap)
-        restarting = at_once[moment] if moment is not None else 1
-        made.append(_finding(row, chosen, triggers, shared, restarting))
-    return made
+def _findings(rows: list[dict[str, Any]], chosen: Chosen, triggers: Triggers | None) -> list[Finding]:
+    micros: list[list[int]] = [row["times"] or [] for row in rows]
+    rounded = resolution(micros)
+    companies = company([[moment / 1e6 for moment in times] for times in micros])
+    return [
+        _finding(row, chosen, _read(row, shared, triggers, rounded))
+        for row, shared in zip(rows, companies, strict=True)
+    ]
 
 
-def _near(known: list[float], gap: float) -> int:
-    """How many of the sorted gaps are as long as this one."""
-    reach = SHARED_GAP * max(gap, 1.0)
-    return bisect_right(known, gap + reach) - bisect_left(known, gap - reach)
+def _read(row: dict[str, Any], shared: Company, triggers: Triggers | None, rounded: float) -> Reading:
+    times = [moment / 1e6 for moment in row["times"] or []]
+    if len(times) < 2:
+        return Reading("unclassified", "open", [f"{row['n']} events, fewer than two of them with a readable time"])
+    caused, joined_by = triggers.of(row.get("aggregate")) if triggers else (None, "")
+    return read(
+        History(
+            times,
+            same_id=row["ids"] == 1 and row["with_id"] == row["n"] if row["with_id"] else None,
+            shared_gap=shared.shared_gap,
+            restarting=shared.restarting,
+            swept=shared.swept,
+            triggers=caused,
+            joined_by=joined_by,
+            resolution=rounded,
+        )
+    )
 
 
-def _only_gap(times: list[int] | None) -> float | None:
-    return (times[1] - times[0]) / 1e6 if times and len(times) == 2 else None
-
-
-def _finding(
-    row: dict[str, Any], chosen: Chosen, triggers: list[float] | None, shared: int, restarting: int
-) -> Finding:
-    key = {part: row[part] for part in chosen.unique_on}
+def _finding(row: dict[str, Any], chosen: Chosen, reading: Reading) -> Finding:
     micro: list[int] = row["times"] or []
-    times = [moment / 1e6 for moment in micro]
     gaps = [(after - before) / 1e6 for before, after in pairwise(micro)]
-    same_id = row["ids"] == 1 and row["with_id"] == row["n"] if row["with_id"] else None
-    reading = read(History(times, same_id, shared, restarting, triggers)) if len(micro) > 1 else _untimed(row["n"])
     return Finding(
-        key=key,
+        key={part: row[part] for part in chosen.unique_on},
         events=row["n"],
         excess=row["n"] - 1,
         severity=next(name for name, least in SEVERITIES if row["n"] - 1 >= least),
@@ -226,10 +208,6 @@ def _finding(
         published=row["published"] if row["with_published"] else None,
         offsets_ms=[(moment - micro[0]) / 1e3 for moment in micro[:200]],
     )
-
-
-def _untimed(number: int) -> Reading:
-    return Reading("unclassified", "open", [f"{number} events, fewer than two of them with a readable time"])
 
 
 def _iso(micro: int) -> str:

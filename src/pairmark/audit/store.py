@@ -120,9 +120,19 @@ class Store:
                  "with_published"]  # fmt: skip
         return [dict(zip(names, row, strict=True)) for row in self.rows(statement)]
 
-    def times(self) -> list[int]:
-        """Every known time, sorted: for a stream of triggers."""
-        return [row[0] for row in self.rows("SELECT moment FROM looked_at WHERE moment IS NOT NULL ORDER BY moment")]
+    def times(self) -> list[float]:
+        """Every known time in seconds, sorted: for a stream of triggers."""
+        return [
+            row[0] / 1e6 for row in self.rows("SELECT moment FROM looked_at WHERE moment IS NOT NULL ORDER BY moment")
+        ]
+
+    def moments(self, aggregates: Sequence[str]) -> dict[str, list[float]]:
+        """Every known time of these aggregates, in seconds, sorted; aggregates without any are left out."""
+        found = self._store.execute(
+            "SELECT aggregate, list(moment ORDER BY moment) FROM looked_at "
+            "WHERE moment IS NOT NULL AND aggregate IN (SELECT unnest(?)) GROUP BY aggregate", [list(aggregates)]
+        )  # fmt: skip
+        return {row[0]: [moment / 1e6 for moment in row[1]] for row in found.fetchall()}
 
     def odd(self) -> dict[str, int]:
         """Rows that could not be counted or placed in time, by what is odd about them."""

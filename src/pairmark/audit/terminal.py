@@ -6,23 +6,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pairmark.audit.definitions import DEFINITIONS
+from pairmark.audit.charts import strip
+from pairmark.audit.definitions import DEFINITIONS, VERDICTS
 from pairmark.audit.figures import figure, seconds
 from pairmark.audit.report import SEVERITIES, AuditReport, Finding
 
 SHOWN = 10
 STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "dim"}
-VERDICTS = {
-    "clean": ("Clean: no fact was told twice.", "green"),
-    "findings": ("Facts were told more than once.", "red"),
-    "undetermined": ("Could not be determined: there was nothing to look at.", "yellow"),
-}
+COLOURS = {"clean": "green", "findings": "red", "undetermined": "yellow"}
 
 
 def print_report(report: AuditReport, console: Console) -> None:
     """Print the whole report as text for people."""
-    sentence, style = VERDICTS[report.verdict]
-    console.print(Text(sentence, style=f"bold {style}"))
+    console.print(Text(VERDICTS[report.verdict], style=f"bold {COLOURS[report.verdict]}"))
     console.print(_facts(_what_was_looked_at(report)))
     console.print()
     console.print(_totals(report))
@@ -84,6 +80,12 @@ def _about(finding: Finding) -> Iterator[tuple[str, str]]:
         yield "From, to", f"{finding.first}, {finding.last}"
     if finding.intervals:
         yield "Intervals", ", ".join(f"{what} {seconds(value)}" for what, value in finding.intervals.items())
+    if strip(finding):
+        until = seconds(finding.offsets_ms[-1] / 1e3)
+        yield (
+            "In time",
+            f"|{strip(finding)}| {until}" + ("" if finding.events == len(finding.offsets_ms) else ", the first 200"),
+        )
     yield "Pattern", f"{finding.pattern} ({finding.confidence}): {'; '.join(finding.evidence)}"
     for reading in finding.readings:
         yield "Could be", reading

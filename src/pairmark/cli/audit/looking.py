@@ -23,6 +23,10 @@ def add(ways: Any) -> None:
         "--triggers", metavar="SOURCE", help="what may have caused the events; tells a loop from a drain"
     )
     running.add_argument("--trigger-time-column", metavar="NAME", help="the column of times in there")
+    running.add_argument(
+        "--trigger-aggregate-column", metavar="NAME", help="the column in there that names the aggregate"
+    )
+    running.add_argument("--html", metavar="FILE", type=Path, help="write the report as one page for a browser, too")
     running.add_argument("--markdown", metavar="FILE", type=Path, help="write the report as Markdown, too")
     running.add_argument("--junit", metavar="FILE", type=Path, help="write the findings as JUnit XML, too")
     running.set_defaults(run=run)
@@ -31,13 +35,13 @@ def add(ways: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Audit the source and tell what was found."""
     at_work = engine()
-    triggered = arguments.trigger_time_column
+    triggered = {"time": arguments.trigger_time_column, "aggregate": arguments.trigger_aggregate_column}
     with one_error_code():
         report = at_work.audit(
             arguments.source,
             unique_on=unique_on(arguments),
             triggers=arguments.triggers,
-            trigger_columns={"time": triggered} if triggered else {},
+            trigger_columns={part: name for part, name in triggered.items() if name},
             **chosen(arguments),
         )
     _write_texts(report, arguments)
@@ -56,6 +60,12 @@ def _write_texts(report: Any, arguments: argparse.Namespace) -> None:
     from pairmark.audit import texts  # noqa: PLC0415 - start-up time
     from pairmark.report.files import put  # noqa: PLC0415
 
-    for path, render in ((arguments.markdown, texts.markdown), (arguments.junit, texts.junit)):
+    for path, render in ((arguments.html, _page), (arguments.markdown, texts.markdown), (arguments.junit, texts.junit)):
         if path is not None:
-            put(path.absolute().parent, {path.name: render(report).encode()})
+            put(path.absolute().parent, {path.name: render(report).encode(errors="backslashreplace")})
+
+
+def _page(report: Any) -> str:
+    from pairmark.audit.page import render_html  # noqa: PLC0415 - jinja2 only when a page is made
+
+    return render_html(report)
