@@ -18,15 +18,15 @@ from pairmark.stats.connectivity import joining
 from pairmark.stats.errors import NoFiniteEstimateError, StatsError, UnconnectedError
 from pairmark.stats.fitted import Fit, Method, TieRule
 from pairmark.stats.newton import mode
-from pairmark.stats.posterior import Model, evaluate
+from pairmark.stats.posterior import Model
 from pairmark.stats.prior import estimate
 from pairmark.stats.solution import Solution
 from pairmark.stats.spread import Itemwise
+from pairmark.stats.starts import LEAST_START_SD, first_guess, rough_sd
 
 __all__ = ["Fit", "Method", "TieRule", "fit"]
 
 
-LEAST_START_SD = 0.1  # logits; where the search for the prior SD begins at the earliest
 ORDER_SD = 2.5  # logits; prior SD of the order effect: weak, one SD is a first-seat share of .92 between equal texts
 JUDGE_ORDER_SD = 1.0  # logits; prior SD of how far the order effect of one judge lies from that of all
 TIE_SD = 2.0  # prior SD of log nu; one SD either way is a chance of ties between equal texts of .06 to .79
@@ -95,8 +95,7 @@ def fit(
     theta = solution.point[: len(place)][place]
     for array in (theta, solution.point):
         array.flags.writeable = False
-    likelihood = evaluate(model.without_prior(), solution.point, 0.0).log_likelihood
-    return Fit(data.items, theta, sd, likelihood, method, data, solution, place)
+    return Fit(data.items, theta, sd, method, data, solution, place)
 
 
 def _check(
@@ -175,8 +174,8 @@ def _solve(
     """The mode, with the SD of the prior where there is one."""
     # A start without spread, zeros or the near-zeros of circular votes, says nothing about the SD.
     start_sd = start_sd or float(start.std())
-    if not start.any():  # one step of each item by itself from all scores equal
-        start = (data.wins - data.appearances / 2) / (data.appearances / 4 + (prior_sd or 1.0) ** -2)
+    if not start.any():
+        start = first_guess(data, prior_sd or rough_sd(data))
     point = np.zeros(model.size)
     point[: model.n_items] = start - start.mean()
     if model.ties:
@@ -186,14 +185,7 @@ def _solve(
         precision = 0.0 if prior_sd is None else prior_sd**-2
         return Solution(model, mode(model, point, precision), precision, averaged=method == "map"), prior_sd
     if start_sd < LEAST_START_SD:
-        start_sd = _rough_sd(data)
+        start_sd = rough_sd(data)
     found = estimate(model, point, start_sd)
     solution = Solution(model, found.point, found.sd**-2, found.spread, found.information, averaged=True)
     return solution, found.sd
-
-
-def _rough_sd(data: Comparisons) -> float:
-    """SD of the scores from the spread of win counts beyond chance, if wins were linear in the scores."""
-    quarter = data.appearances / 4
-    beyond_chance = float(np.sum((data.wins - 2 * quarter) ** 2 - quarter))
-    return math.sqrt(max(beyond_chance / float(np.sum(quarter**2)), LEAST_START_SD**2))

@@ -12,7 +12,7 @@ import numpy as np
 from pairmark.stats.arrays import Floats
 from pairmark.stats.errors import NotConvergedError
 from pairmark.stats.hessian import DENSE_UP_TO
-from pairmark.stats.newton import INEXACT, mode
+from pairmark.stats.newton import mode
 from pairmark.stats.posterior import Model, centred, curvature_drift, evaluate, gradient
 from pairmark.stats.spread import Drawn, Full, drawn_spread, full_spread
 
@@ -21,6 +21,7 @@ MAX_ROUNDS = 60
 ROUGH = 0.05  # logits; how near the first mode has to be
 SETTLED = 1e-6  # log variance; the scores must have settled to a tenth of this in logits
 STALE = 1e-3  # logits; beyond, the covariance is computed again before its slope is trusted
+INEXACT = 1e-3  # relative error of a step with a fixed inverse
 EXACT = 1e-11  # logits; the mode for a given variance
 SEARCH_DRAWS = 16  # the slope sums over all items, so few draws tell it: their noise is far below the SD's own error
 LARGEST_STEP = 1.5  # in log variance, per round

@@ -23,7 +23,7 @@ class Solution:
 
     `known` is the spread by the curvature at the mode, if it is known already. `information` is that about the log
     variance of the prior, if that was estimated. `averaged`: errors are those of `calibrated`, not of the curvature at
-    the mode.
+    the mode. `likelihood` is that of other scores these take the place of, if there are any.
     """
 
     model: Model
@@ -32,6 +32,14 @@ class Solution:
     known: Spread | None = None
     information: float | None = None
     averaged: bool = False
+    likelihood: float | None = None
+
+    @cached_property
+    def log_likelihood(self) -> float:
+        """Without prior and constants."""
+        if self.likelihood is not None:
+            return self.likelihood
+        return evaluate(self.model, self.point, 0.0).log_likelihood
 
     @cached_property
     def curvature(self) -> Spread:
