@@ -78,7 +78,7 @@ class Hessian:
         theta, extra = vectors[:n], vectors[n:]
         across, back = self._sparse
         product = np.multiply(self.diagonal if vectors.ndim == 1 else self.diagonal[:, None], theta)
-        product += self._fill * theta.sum(axis=0)
+        product += self._fill * np.einsum("i...->...", theta)
         product -= across @ theta
         product -= back @ theta
         if not len(extra):
@@ -87,25 +87,27 @@ class Hessian:
 
     @cached_property
     def _sparse(self) -> tuple[Any, Any]:
-        """The information per pair as a sparse matrix, and its transpose."""
-        across = self.incidence.matrix(self.information)
-        return across, across.T
+        """The information per row at the places of its items, and the transpose."""
+        return self.incidence.matrices(self.information)
 
-    def solve(self, vectors: Floats, tolerance: float = 1e-10) -> Floats:
-        """x with H x = `vectors`, shape (size,) or (size, k); above `DENSE_UP_TO` to the relative `tolerance`."""
+    def solve(self, vectors: Floats, tolerance: float = 1e-10, near: Floats | None = None) -> Floats:
+        """x with H x = `vectors`, shape (size,) or (size, k); above `DENSE_UP_TO` to the relative `tolerance`.
+
+        `near` is where the search for x begins; it saves time only.
+        """
         if self.size <= DENSE_UP_TO:
             return positive_definite.solve(self.dense(), vectors)
         try:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                return _conjugate_gradients(self.times, vectors, self.own, tolerance)
+                return _conjugate_gradients(self.times, vectors, self.own, tolerance, near)
         except NotConvergedError:
             if self.size > FACTORED_UP_TO:
                 raise
             return positive_definite.solve(self.dense(), vectors)
 
-    def spread(self, vectors: Floats, tolerance: float = 1e-10) -> Floats:
+    def spread(self, vectors: Floats, tolerance: float = 1e-10, near: Floats | None = None) -> Floats:
         """The covariance under the sum-to-zero constraint times `vectors`."""
-        moved = self.solve(vectors, tolerance)
+        moved = self.solve(vectors, tolerance, near)
         moved[: self.n_items] -= vectors[: self.n_items].sum(axis=0) / (self.anchor * self.n_items)
         return moved
 
@@ -116,33 +118,38 @@ class Hessian:
         return full
 
 
-def _conjugate_gradients(times: "Callable[[Floats], Floats]", right: Floats, own: Floats, tolerance: float) -> Floats:
+def _conjugate_gradients(
+    times: "Callable[[Floats], Floats]", right: Floats, own: Floats, tolerance: float, near: Floats | None = None
+) -> Floats:
     """Conjugate gradients with the diagonal as preconditioner (Hestenes & Stiefel 1952), several right sides at once.
 
     Stops when each residual, in the norm of the preconditioner, has shrunk to `tolerance` of its right side.
     """
     scale = 1 / (own if right.ndim == 1 else own[:, None])
-    found, residual = np.zeros_like(right), right.copy()
+    enough = _dots(right, right * scale) * tolerance**2
+    found = np.zeros_like(right) if near is None else near.copy()
+    residual = right.copy() if near is None else right - times(near)
     ahead = residual * scale
     energy = _dots(residual, ahead)
-    enough = energy * tolerance**2
     direction, moved = ahead.copy(), np.empty_like(right)
     for _ in range(20 * len(own) + 100):
-        if (energy <= enough).all():
-            return found
+        if not (energy > enough).any():  # nor if it is no number any more
+            break
         image = times(direction)
         step = _ratios(energy, _dots(direction, image))
-        if not np.isfinite(step).all():
-            raise NotConvergedError(positive_definite.SINGULAR)
         found += np.multiply(direction, step, out=moved)
         residual -= np.multiply(image, step, out=moved)
         np.multiply(residual, scale, out=ahead)
         energy, before = _dots(residual, ahead), energy
         direction *= _ratios(energy, before)
         direction += ahead
-    raise NotConvergedError(
-        "The system of equations for the scores did not settle; the data are too nearly unconnected."
-    )
+    else:
+        raise NotConvergedError(
+            "The system of equations for the scores did not settle; the data are too nearly unconnected."
+        )
+    if not np.isfinite(energy).all():
+        raise NotConvergedError(positive_definite.SINGULAR)
+    return found
 
 
 def _ratios(energy: Floats, other: Floats) -> Floats:

@@ -43,11 +43,11 @@ class Incidence:
             sums[items] = np.add.reduceat(values, begins)
         return sums
 
-    def matrix(self, values: Floats) -> Any:
-        """Sparse (n_items, n_items) with `values` at (first, second)."""
-        matrix = copy(self._pattern)
-        matrix.data = values
-        return matrix
+    def matrices(self, values: Floats) -> tuple[Any, Any]:
+        """Sparse (n_items, n_items) with `values` at (first, second), and its transpose."""
+        across, back = (copy(pattern) for pattern in self._patterns)
+        across.data = back.data = values
+        return across, back
 
     @cached_property
     def _runs(self) -> tuple[Ints, Ints]:
@@ -56,9 +56,12 @@ class Incidence:
         return self.first[begins], begins
 
     @cached_property
-    def _pattern(self) -> Any:
-        """The places of `matrix`, found once for all matrices."""
+    def _patterns(self) -> tuple[Any, Any]:
+        """The places of `matrices`, found once for all of them."""
         from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import, not needed for small fits
 
-        begins = np.searchsorted(self.first, np.arange(self.n_items + 1))
-        return csr_array((np.ones(len(self.first)), self.second, begins), shape=(self.n_items, self.n_items))
+        short = np.dtype(np.int32 if len(self.first) < 2**31 else np.int64)  # half the memory to read in each product
+        begins = np.searchsorted(self.first, np.arange(self.n_items + 1)).astype(short)
+        places = (np.ones(len(self.first)), self.second.astype(short), begins)
+        across = csr_array(places, shape=(self.n_items, self.n_items))
+        return across, across.T

@@ -111,39 +111,44 @@ def gradient(model: Model, at: At | Around, precision: float) -> Floats:
 
 def hessian(model: Model, at: At | Around, precision: float) -> Hessian:
     """Negative second derivative of the log posterior."""
+    weight, now = model.tally.weight, at.chances
+    shared = None if now.shared is None else weight * now.shared
+    of_nu = None if now.tie_variance is None else weight * now.tie_variance
+    information = weight * now.variance
+    diagonal, border, corner = _blocks(model, information, shared, of_nu)
+    anchor = float(diagonal.mean()) + precision
+    corner += model.extra_precision
+    return Hessian(model.incidence, information, diagonal + precision, border, corner, anchor, precision)
+
+
+def curvature_change(model: Model, at: At, drift: Floats) -> Hessian:
+    """Derivative of the Hessian when the point moves along `drift`."""
+    weight, (xxx, xxt, xtt, ttt) = model.tally.weight, third_moments(at.chances)
+    moved, moved_nu = logits(model, drift), float(drift[-1]) if model.ties else 0.0
+    information = weight * (xxx * moved + xxt * moved_nu)
+    shared = weight * (xxt * moved + xtt * moved_nu) if model.ties else None
+    of_nu = weight * (xtt * moved + ttt * moved_nu) if model.ties else None
+    return Hessian(model.incidence, information, *_blocks(model, information, shared, of_nu), 0.0, 0.0)
+
+
+def _blocks(
+    model: Model, information: Floats, shared: Floats | None, of_nu: Floats | None
+) -> tuple[Floats, Floats, Floats]:
+    """Diagonal, border and corner from what every row says about d, about d with log nu, and about log nu."""
     rows, n, orders = model.tally, model.n_items, model.n_orders
-    information = rows.weight * at.chances.variance
-    diagonal = model.incidence.totals(information)
-    border, corner = np.zeros((n, model.n_extras)), model.extra_precision.copy()
+    border, corner = np.zeros((n, model.n_extras)), np.zeros((model.n_extras, model.n_extras))
     if orders:
         for end, sign in ((rows.first, 1.0), (rows.second, -1.0)):
             border[:, :orders] += sign * summed(end * orders + rows.group, information, n * orders).reshape(n, orders)
         corner[np.arange(orders), np.arange(orders)] += summed(rows.group, information, orders)
-    if at.chances.shared is not None and at.chances.tie_variance is not None:
-        shared = rows.weight * at.chances.shared
+    if shared is not None and of_nu is not None:
         border[:, -1] = model.incidence.balances(shared)
-        corner[-1, -1] += float(np.sum(rows.weight * at.chances.tie_variance))
+        corner[-1, -1] += float(np.sum(of_nu))
         if orders:
             crossing = summed(rows.group, shared, orders)
             corner[:orders, -1] += crossing
             corner[-1, :orders] += crossing
-    anchor = float(diagonal.mean()) + precision
-    return Hessian(model.incidence, information, diagonal + precision, border, corner, anchor, precision)
-
-
-def curvature_drift(
-    model: Model, at: At, drift: Floats, variances: tuple[Floats, Floats | float, Floats | float]
-) -> float:
-    """trace(covariance @ d hessian), the change of the Hessian when the point moves along `drift`.
-
-    `variances` hold, for every row, the posterior variance of d, its covariance with log nu, and the variance of log nu.
-    """
-    xxx, xxt, xtt, ttt = third_moments(at.chances)
-    of_d, shared, of_nu = variances
-    moved, moved_nu = logits(model, drift), float(drift[-1]) if model.ties else 0.0
-    change = xxx * moved * of_d + xxt * (moved_nu * of_d + 2 * moved * shared)
-    change = change + xtt * (2 * moved_nu * shared + moved * of_nu) + ttt * moved_nu * of_nu
-    return float(np.sum(model.tally.weight * change))
+    return model.incidence.totals(information), border, corner
 
 
 def centred(model: Model, point: Floats) -> Floats:

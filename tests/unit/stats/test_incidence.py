@@ -31,11 +31,13 @@ def test_differences_keep_columns(incidence):
 
 
 def test_matrices_do_not_share_their_values(incidence):
-    one, other = incidence.matrix(np.arange(6.0)), incidence.matrix(np.ones(6))
+    one, other = incidence.matrices(np.arange(6.0)), incidence.matrices(np.ones(6))
     expected = np.zeros((6, 6))
     np.add.at(expected, (incidence.first, incidence.second), np.arange(6.0))
-    assert one.toarray().tolist() == expected.tolist()
-    assert other.sum() == 6
+    assert one[0].toarray().tolist() == expected.tolist()
+    assert one[1].toarray().tolist() == expected.T.tolist()
+    np.testing.assert_array_equal(other[0] @ np.ones(6), np.bincount(incidence.first, minlength=6))
+    np.testing.assert_array_equal(other[1] @ np.ones(6), np.bincount(incidence.second, minlength=6))
 
 
 @pytest.mark.parametrize("n_rows", [5, 40_000])
