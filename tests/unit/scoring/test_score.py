@@ -82,7 +82,9 @@ def test_the_sirt_compatible_mode_leaves_ties_out_and_counts_them(tmp_path):
     tied = [row.replace(",left,", ",tie,").replace(",right,", ",tie,") for row in rows[:7]]
     assert tied != rows[:7]
     (tmp_path / "tied.csv").write_text("\n".join([head, *rows, *tied]) + "\n")
-    plain, with_ties = (score(tmp_path / name, options=Options(compatible="sirt")) for name in ("votes.csv", "tied.csv"))
+    plain, with_ties = (
+        score(tmp_path / name, options=Options(compatible="sirt")) for name in ("votes.csv", "tied.csv")
+    )
     assert [essay.theta for essay in with_ties.essays] == [essay.theta for essay in plain.essays]
     assert with_ties.ties == 7
     assert "Ties left out of the scores, as with ignore.ties=TRUE in sirt: 7." in " ".join(with_ties.warnings)
