@@ -22,7 +22,11 @@ COMMON_SCALE = (
     "Agreement is told with the scale of all judges, each judge's own decisions included, and judges were not screened, because "
     "{why}."
 )
-WHY = {"map": "there are very many judgements", "sirt": "the sirt-compatible mode has no scale without a judge"}
+WHY = {
+    "map": "there are very many judgements",
+    "ml": "plain maximum likelihood may have no finite scores without a judge",
+    "sirt": "the sirt-compatible mode has no scale without a judge",
+}
 
 
 def columns(judged: Judgements) -> tuple[tuple[str, ...], Ints | None]:

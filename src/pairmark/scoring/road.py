@@ -113,14 +113,12 @@ def _result(path: Path, options: Options) -> ScoreResult:
     scale = grading.read(options.anchors, options.scale)
     baseline = _baseline(judged, graded=scale is not None)
     data, fitted = _fitted(judged, options)
-    known = length.read(
-        options.texts, options.compare, options.smaller_is_better, options.id_column, options.text_column
-    )
+    known = _known(options)
     fits = misfit.essays(fitted)
     essays, link = linking.apply(_essays(fitted, known.words, fits), fitted, options.link)
     essays, grades, notes = grading.apply(essays, scale)
     work, judge_notes = judges.work(fitted, data)
-    figures = all_figures(fitted)
+    figures, more = all_figures(fitted), [*judge_notes, *notes]
     return ScoreResult(
         name=options.name or path.stem,
         source={"file": path.name, "form": judged.form, "sha256": judged.digest, "where": dict(options.where)},
@@ -139,17 +137,17 @@ def _result(path: Path, options: Options) -> ScoreResult:
         grades=grades,
         length=length.dependence(known, data, fitted.theta),
         link=link,
-        warnings=[
-            *judged.notes,
-            *_warnings(fitted, data, figures.warning),
-            *known.notes(data.items),
-            *judge_notes,
-            *notes,
-        ],
+        warnings=[*judged.notes, *_warnings(fitted, data, figures.warning), *known.notes(data.items), *more],
         baseline=baseline,
         split_half=_split_half(fitted),
         convergence=course(judged, data, fitted, order_effect=options.order_effect),
         odd=misfit.odd_comparisons(fitted, fits),
+    )
+
+
+def _known(options: Options) -> length.Known:
+    return length.read(
+        options.texts, options.compare, options.smaller_is_better, options.id_column, options.text_column
     )
 
 

@@ -5,7 +5,6 @@ each is in `davidson` (one comparison), `posterior` (slope and curvature), `newt
 `spread` (errors) and `sirt`; the result is `fitted.Fit`.
 """
 
-import math
 from typing import Literal
 
 import numpy as np
@@ -18,15 +17,15 @@ from pairmark.stats.connectivity import joining
 from pairmark.stats.errors import NoFiniteEstimateError, StatsError, UnconnectedError
 from pairmark.stats.fitted import Fit, Method, TieRule
 from pairmark.stats.newton import mode
-from pairmark.stats.posterior import Model, evaluate
+from pairmark.stats.posterior import Model
 from pairmark.stats.prior import estimate
 from pairmark.stats.solution import Solution
 from pairmark.stats.spread import Itemwise
+from pairmark.stats.starts import begin
 
 __all__ = ["Fit", "Method", "TieRule", "fit"]
 
 
-LEAST_START_SD = 0.1  # logits; where the search for the prior SD begins at the earliest
 ORDER_SD = 2.5  # logits; prior SD of the order effect: weak, one SD is a first-seat share of .92 between equal texts
 JUDGE_ORDER_SD = 1.0  # logits; prior SD of how far the order effect of one judge lies from that of all
 TIE_SD = 2.0  # prior SD of log nu; one SD either way is a chance of ties between equal texts of .06 to .79
@@ -39,7 +38,7 @@ def fit(
     order_effect: bool | Literal["judge"] = False,
     ties: TieRule = "davidson",
     prior_sd: float | None = None,
-    start: Floats | None = None,
+    start: Floats | Fit | None = None,
     start_sd: float | None = None,
 ) -> Fit:
     """Estimate scores and their full covariance.
@@ -59,9 +58,10 @@ def fit(
     prior_sd
         A known SD of the prior in logits instead of the estimated one ("map" only).
     start
-        Scores to start from, shape (n_items,); saves time only, results agree within 1e-6. "sirt" has its own.
+        Scores to start from, shape (n_items,), or an earlier fit, such as one of fewer comparisons or essays; saves time
+        only, results agree within 1e-6. "sirt" has its own.
     start_sd
-        Prior SD to start the search from, such as that of a fit to fewer comparisons; saves time only, too.
+        Prior SD to start the search from; saves time only, too. Without it that of an earlier fit.
 
     Raises
     ------
@@ -88,25 +88,22 @@ def fit(
     True
     """
     _check(data, method, order_effect, ties, prior_sd, start)
-    if start_sd is not None and not LEAST_START_SD <= start_sd < float("inf"):
-        start_sd = None
     order, place = sorted_items(data.items)
     sorted_data = data if order is None else with_sorted_items(data, order, place)
     _check_finite(sorted_data, method, order_effect, ties)
-    begin = np.zeros(len(place)) if start is None else np.asarray(start, dtype=np.float64)
-    begin = begin if order is None else begin[order]
+    if start is not None and not isinstance(start, Fit) and order is not None:
+        start = np.asarray(start, dtype=np.float64)[order]
     if method == "sirt":
-        theta, error = sirt.published(sorted_data)
         model, sd = _model(sorted_data, "ml", False, "half"), None
+        theta, error = sirt.published(sorted_data)
         solution = Solution(model, theta, 0.0, Itemwise(error**2))
     else:
         model = _model(sorted_data, method, order_effect, ties)
-        solution, sd = _solve(model, sorted_data, method, prior_sd, begin, start_sd)
+        solution, sd = _solve(model, sorted_data, method, prior_sd, start, start_sd)
     theta = solution.point[: len(place)][place]
     for array in (theta, solution.point):
         array.flags.writeable = False
-    likelihood = evaluate(model.without_prior(), solution.point, 0.0).log_likelihood
-    return Fit(data.items, theta, sd, likelihood, method, data, solution, place)
+    return Fit(data.items, theta, sd, method, data, solution, place)
 
 
 def _check(
@@ -115,7 +112,7 @@ def _check(
     order_effect: bool | str,
     ties: TieRule,
     prior_sd: float | None,
-    start: Floats | None,
+    start: Floats | Fit | None,
 ) -> None:
     if method not in ("map", "ml", "sirt"):
         raise StatsError(f"The method {method!r} is not one of map, ml and sirt.")
@@ -131,7 +128,11 @@ def _check(
         raise StatsError("An order effect needs comparisons that say which text was shown first.")
     if order_effect == "judge" and data.judge is None:
         raise StatsError("An order effect for each judge needs comparisons that say who judged them.")
-    if start is not None and (np.shape(start) != (len(data.items),) or not np.isfinite(start).all()):
+    if (
+        start is not None
+        and not isinstance(start, Fit)
+        and (np.shape(start) != (len(data.items),) or not np.isfinite(start).all())
+    ):
         raise StatsError(f"`start` must hold one finite score for each of the {len(data.items)} items.")
 
 
@@ -182,30 +183,20 @@ def _model(data: Comparisons, method: Method, order_effect: bool | str, ties: Ti
 
 
 def _solve(
-    model: Model, data: Comparisons, method: Method, prior_sd: float | None, start: Floats, start_sd: float | None
+    model: Model,
+    data: Comparisons,
+    method: Method,
+    prior_sd: float | None,
+    start: Floats | Fit | None,
+    start_sd: float | None,
 ) -> tuple[Solution, float | None]:
     """The mode, with the SD of the prior where there is one."""
-    # A start without spread, zeros or the near-zeros of circular votes, says nothing about the SD.
-    start_sd = start_sd or float(start.std())
-    if not start.any():  # one step of each item by itself from all scores equal
-        start = (data.wins - data.appearances / 2) / (data.appearances / 4 + (prior_sd or 1.0) ** -2)
-    point = np.zeros(model.size)
-    point[: model.n_items] = start - start.mean()
-    if model.ties:
-        tied, weight = float(data.pairs.tied.sum()), float(data.pairs.weight.sum())
-        point[-1] = math.log(2 * tied / max(weight - tied, 1.0))
+    known_sd = prior_sd or start_sd
     if method == "ml" or prior_sd is not None:
         precision = 0.0 if prior_sd is None else prior_sd**-2
-        return Solution(model, mode(model, point, precision), precision, averaged=method == "map"), prior_sd
-    if start_sd < LEAST_START_SD:
-        start_sd = _rough_sd(data)
-    found = estimate(model, point, start_sd)
-    solution = Solution(model, found.point, found.sd**-2, found.spread, found.information, averaged=True)
+        point = mode(model, begin(model, data, start, known_sd).point, precision)
+        return Solution(model, point, precision, averaged=method == "map"), prior_sd
+    first = begin(model, data, start, known_sd)
+    found = estimate(model, first.point, first.sd, first.earlier)
+    solution = Solution(model, found.point, found.sd**-2, information=found.information, averaged=True, settled=found)
     return solution, found.sd
-
-
-def _rough_sd(data: Comparisons) -> float:
-    """SD of the scores from the spread of win counts beyond chance, if wins were linear in the scores."""
-    quarter = data.appearances / 4
-    beyond_chance = float(np.sum((data.wins - 2 * quarter) ** 2 - quarter))
-    return math.sqrt(max(beyond_chance / float(np.sum(quarter**2)), LEAST_START_SD**2))

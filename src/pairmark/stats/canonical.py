@@ -14,9 +14,10 @@ from pairmark.stats.tally import Tally
 
 def sorted_items(items: tuple[str, ...]) -> tuple[Ints | None, Ints]:
     """Order of the items that sorts them (None if they are sorted), and the place of each item in it."""
+    if list(items) == sorted(items):
+        return None, np.arange(len(items))
     order = np.array(sorted(range(len(items)), key=items.__getitem__), dtype=np.int64)
-    sorted_already = np.array_equal(order, np.arange(len(order)))
-    return None if sorted_already else order, np.argsort(order)
+    return order, np.argsort(order)
 
 
 def with_sorted_items(data: Comparisons, order: Ints, place: Ints) -> Comparisons:

@@ -105,6 +105,8 @@ class Comparisons:
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """Ids of each weakly connected group, largest first, then by smallest id. An unseen item is its own group."""
         labels = weak_labels(len(self.items), self.pairs.first, self.pairs.second)
+        if not labels.any():
+            return (tuple(sorted(self.items)),)
         members: dict[int, list[str]] = {}
         for item, label in zip(self.items, labels.tolist(), strict=True):
             members.setdefault(label, []).append(item)

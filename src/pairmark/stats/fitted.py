@@ -50,20 +50,23 @@ class Estimated:
 class Fit:
     """Scores of a batch in logits, centred on 0, in the order of `items`.
 
-    `prior_sd` is the SD of the normal prior (None without one). `log_likelihood` is without prior. `comparisons` are the
-    data. `solution` holds model and mode with items in sorted order, `place` the number of each item there; what needs
-    the covariance is computed when it is asked for, once. Where an item is asked for, its number in `items` or its id
-    will do.
+    `prior_sd` is the SD of the normal prior (None without one). `comparisons` are the data. `solution` holds model and
+    mode with items in sorted order, `place` the number of each item there; what needs the covariance is computed when it
+    is asked for, once. Where an item is asked for, its number in `items` or its id will do.
     """
 
     items: tuple[str, ...]
     theta: Floats
     prior_sd: float | None
-    log_likelihood: float
     method: Method
     comparisons: Comparisons
     solution: Solution
     place: Ints
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log likelihood of the scores, without prior."""
+        return self.solution.log_likelihood
 
     @property
     def wins(self) -> Floats:

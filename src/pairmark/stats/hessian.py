@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pairmark.stats import positive_definite
-from pairmark.stats.arrays import Floats, Ints
+from pairmark.stats.arrays import Floats
 from pairmark.stats.errors import NotConvergedError
+from pairmark.stats.incidence import Incidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,21 +27,24 @@ FACTORED_UP_TO = (
 class Hessian:
     """Second derivatives, made invertible along the constant direction.
 
-    theta block: `diagonal` minus `information` at (first, second) and (second, first). `border` (n_items, n_extras) and
+    theta block: `diagonal` minus `information` at both places of the two items of each row. `border` (n_items, n_extras) and
     `corner` (n_extras, n_extras) belong to the other parameters. The constant direction carries no information under
     the sum-to-zero constraint. It gets the curvature `anchor` (the mean information of an item), which keeps the
     matrix well conditioned and is taken out of every inverse again.
     """
 
-    n_items: int
-    first: Ints
-    second: Ints
+    incidence: Incidence
     information: Floats
     diagonal: Floats
     border: Floats
     corner: Floats
     anchor: float
     precision: float
+
+    @property
+    def n_items(self) -> int:
+        """Number of scores."""
+        return self.incidence.n_items
 
     @property
     def size(self) -> int:
@@ -61,47 +65,49 @@ class Hessian:
         n = self.n_items
         matrix = np.empty((self.size, self.size))
         matrix[:n, :n] = self._fill
-        np.subtract.at(matrix, (self.first, self.second), self.information)
-        np.subtract.at(matrix, (self.second, self.first), self.information)
+        first, second = self.incidence.first, self.incidence.second
+        np.subtract.at(matrix, (first, second), self.information)
+        np.subtract.at(matrix, (second, first), self.information)
         matrix[np.arange(n), np.arange(n)] += self.diagonal
         matrix[:n, n:], matrix[n:, :n], matrix[n:, n:] = self.border, self.border.T, self.corner
         return matrix
 
     def times(self, vectors: Floats) -> Floats:
         """The matrix times `vectors`, shape (size,) or (size, k)."""
-        n, one = self.n_items, vectors.ndim == 1
+        n = self.n_items
         theta, extra = vectors[:n], vectors[n:]
         across, back = self._sparse
-        diagonal = self.diagonal if one else self.diagonal[:, None]
-        product = diagonal * theta + self._fill * theta.sum(axis=0) - (across @ theta + back @ theta)
+        product = np.multiply(self.diagonal if vectors.ndim == 1 else self.diagonal[:, None], theta)
+        product += self._fill * np.einsum("i...->...", theta)
+        product -= across @ theta
+        product -= back @ theta
         if not len(extra):
-            return np.asarray(product)
+            return product
         return np.concatenate([product + self.border @ extra, self.border.T @ theta + self.corner @ extra])
 
     @cached_property
     def _sparse(self) -> tuple[Any, Any]:
-        """The information per pair as a sparse matrix, and its transpose; rows come sorted by `first`."""
-        from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import, not needed for small fits
+        """The information per row at the places of its items, and the transpose."""
+        return self.incidence.matrices(self.information)
 
-        begins = np.searchsorted(self.first, np.arange(self.n_items + 1))
-        across = csr_array((self.information, self.second, begins), shape=(self.n_items, self.n_items))
-        return across, across.T
+    def solve(self, vectors: Floats, tolerance: float = 1e-10, near: Floats | None = None) -> Floats:
+        """x with H x = `vectors`, shape (size,) or (size, k); above `DENSE_UP_TO` to the relative `tolerance`.
 
-    def solve(self, vectors: Floats, tolerance: float = 1e-10) -> Floats:
-        """x with H x = `vectors`, shape (size,) or (size, k); above `DENSE_UP_TO` to the relative `tolerance`."""
+        `near` is where the search for x begins; it saves time only.
+        """
         if self.size <= DENSE_UP_TO:
             return positive_definite.solve(self.dense(), vectors)
         try:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                return _conjugate_gradients(self.times, vectors, self.own, tolerance)
+                return _conjugate_gradients(self.times, vectors, self.own, tolerance, near)
         except NotConvergedError:
             if self.size > FACTORED_UP_TO:
                 raise
             return positive_definite.solve(self.dense(), vectors)
 
-    def spread(self, vectors: Floats, tolerance: float = 1e-10) -> Floats:
+    def spread(self, vectors: Floats, tolerance: float = 1e-10, near: Floats | None = None) -> Floats:
         """The covariance under the sum-to-zero constraint times `vectors`."""
-        moved = self.solve(vectors, tolerance)
+        moved = self.solve(vectors, tolerance, near)
         moved[: self.n_items] -= vectors[: self.n_items].sum(axis=0) / (self.anchor * self.n_items)
         return moved
 
@@ -112,32 +118,43 @@ class Hessian:
         return full
 
 
-def _conjugate_gradients(times: "Callable[[Floats], Floats]", right: Floats, own: Floats, tolerance: float) -> Floats:
+def _conjugate_gradients(
+    times: "Callable[[Floats], Floats]", right: Floats, own: Floats, tolerance: float, near: Floats | None = None
+) -> Floats:
     """Conjugate gradients with the diagonal as preconditioner (Hestenes & Stiefel 1952), several right sides at once.
 
     Stops when each residual, in the norm of the preconditioner, has shrunk to `tolerance` of its right side.
     """
     scale = 1 / (own if right.ndim == 1 else own[:, None])
-    found, residual = np.zeros_like(right), right.copy()
+    enough = _dots(right, right * scale) * tolerance**2
+    found = np.zeros_like(right) if near is None else near.copy()
+    residual = right.copy() if near is None else right - times(near)
     ahead = residual * scale
     energy = _dots(residual, ahead)
-    enough = energy * tolerance**2
-    direction = ahead
+    direction, moved = ahead.copy(), np.empty_like(right)
     for _ in range(20 * len(own) + 100):
-        if (energy <= enough).all():
-            return found
+        if not (energy > enough).any():  # nor if it is no number any more
+            break
         image = times(direction)
-        step = np.where(energy > 0, energy / _dots(direction, image), 0.0)
-        if not np.isfinite(step).all():
-            raise NotConvergedError(positive_definite.SINGULAR)
-        found += step * direction
-        residual -= step * image
-        ahead = residual * scale
+        step = _ratios(energy, _dots(direction, image))
+        found += np.multiply(direction, step, out=moved)
+        residual -= np.multiply(image, step, out=moved)
+        np.multiply(residual, scale, out=ahead)
         energy, before = _dots(residual, ahead), energy
-        direction = ahead + np.where(before > 0, energy / before, 0.0) * direction
-    raise NotConvergedError(
-        "The system of equations for the scores did not settle; the data are too nearly unconnected."
-    )
+        direction *= _ratios(energy, before)
+        direction += ahead
+    else:
+        raise NotConvergedError(
+            "The system of equations for the scores did not settle; the data are too nearly unconnected."
+        )
+    if not np.isfinite(energy).all():
+        raise NotConvergedError(positive_definite.SINGULAR)
+    return found
+
+
+def _ratios(energy: Floats, other: Floats) -> Floats:
+    """0 where a right side is solved exactly."""
+    return np.where(energy > 0, energy / other, 0.0)
 
 
 def _dots(one: Floats, other: Floats) -> Floats:

@@ -8,13 +8,15 @@ one for all or one per judge; then log nu if ties are modelled. The order effect
 Beaver 1977, Biometrics 33).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from pairmark.stats.arrays import Floats, summed
-from pairmark.stats.davidson import Averages, Chances, averages, chances, third_moments
+from pairmark.stats.davidson import FARTHEST, Averages, Chances, averages, chances, chances_by_strength, third_moments
 from pairmark.stats.hessian import Hessian
+from pairmark.stats.incidence import Incidence
 from pairmark.stats.tally import Tally
 
 
@@ -38,19 +40,35 @@ class Model:
         """Number of parameters besides theta."""
         return self.n_orders + int(self.ties)
 
-    def without_prior(self) -> "Model":
-        """The same model with flat priors."""
-        return replace(self, extra_precision=np.zeros_like(self.extra_precision))
+    @cached_property
+    def incidence(self) -> Incidence:
+        """Which items the rows of the tally compare."""
+        return Incidence(self.n_items, self.tally.first, self.tally.second)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class At:
-    """The model at one point: the chances of every row, log likelihood and log posterior (without constants)."""
+    """The model at one point with the chances of every row; `precision` is 1 / prior variance of theta."""
 
+    model: Model
     point: Floats
+    precision: float
     chances: Chances
-    log_likelihood: float
-    height: float
+
+    @cached_property
+    def log_likelihood(self) -> float:
+        """Without constants. Without `ties` a tie counts as half a win for each side."""
+        rows, logit = self.model.tally, logits(self.model, self.point)
+        with np.errstate(divide="ignore"):  # no chance at all for either side leaves no likelihood
+            likelihood = float(np.sum(rows.excess * logit - rows.weight * self.chances.log_normaliser(logit)))
+        return likelihood + (float(self.point[-1] * rows.tied.sum()) if self.model.ties else 0.0)
+
+    @cached_property
+    def height(self) -> float:
+        """Log posterior, without constants."""
+        theta, extra = self.point[: self.model.n_items], self.point[self.model.n_items :]
+        penalty = self.precision * float(np.sum(theta**2)) + float(extra @ self.model.extra_precision @ extra)
+        return self.log_likelihood - penalty / 2
 
 
 @dataclass(frozen=True)
@@ -62,19 +80,12 @@ class Around:
 
 
 def evaluate(model: Model, point: Floats, precision: float) -> At:
-    """Log likelihood and log posterior; `precision` is 1 / prior variance of theta.
-
-    Without `ties` a tie counts as half a win for each side.
-    """
-    rows, logit = model.tally, logits(model, point)
-    log_nu = float(point[-1]) if model.ties else None
-    now = chances(logit, log_nu)
-    likelihood = float(np.sum((rows.won - rows.weight / 2) * logit - rows.weight * now.log_normaliser))
-    if log_nu is not None:
-        likelihood += log_nu * float(rows.tied.sum())
-    theta, extra = point[: model.n_items], point[model.n_items :]
-    penalty = precision * float(np.sum(theta**2)) + float(extra @ model.extra_precision @ extra)
-    return At(point, now, likelihood, likelihood - penalty / 2)
+    """The model at `point`; `precision` is 1 / prior variance of theta."""
+    if model.n_extras or float(np.abs(point).max()) > FARTHEST:
+        now = chances(logits(model, point), float(point[-1]) if model.ties else None)
+    else:
+        now = chances_by_strength(point, model.tally.first, model.tally.second)
+    return At(model, point, precision, now)
 
 
 def average(model: Model, point: Floats, variance: Floats) -> Around:
@@ -86,8 +97,8 @@ def average(model: Model, point: Floats, variance: Floats) -> Around:
 def gradient(model: Model, at: At | Around, precision: float) -> Floats:
     """Derivative of the log posterior, shape (size,)."""
     rows, n = model.tally, model.n_items
-    residual = rows.won - rows.weight * (0.5 + at.chances.mean)
-    slope = summed(rows.first, residual, n) - summed(rows.second, residual, n) - precision * at.point[:n]
+    residual = rows.excess - rows.weight * at.chances.mean
+    slope = model.incidence.balances(residual) - precision * at.point[:n]
     if not model.n_extras:
         return slope
     extra = -model.extra_precision @ at.point[n:]
@@ -100,39 +111,44 @@ def gradient(model: Model, at: At | Around, precision: float) -> Floats:
 
 def hessian(model: Model, at: At | Around, precision: float) -> Hessian:
     """Negative second derivative of the log posterior."""
+    weight, now = model.tally.weight, at.chances
+    shared = None if now.shared is None else weight * now.shared
+    of_nu = None if now.tie_variance is None else weight * now.tie_variance
+    information = weight * now.variance
+    diagonal, border, corner = _blocks(model, information, shared, of_nu)
+    anchor = float(diagonal.mean()) + precision
+    corner += model.extra_precision
+    return Hessian(model.incidence, information, diagonal + precision, border, corner, anchor, precision)
+
+
+def curvature_change(model: Model, at: At, drift: Floats) -> Hessian:
+    """Derivative of the Hessian when the point moves along `drift`."""
+    weight, (xxx, xxt, xtt, ttt) = model.tally.weight, third_moments(at.chances)
+    moved, moved_nu = logits(model, drift), float(drift[-1]) if model.ties else 0.0
+    information = weight * (xxx * moved + xxt * moved_nu)
+    shared = weight * (xxt * moved + xtt * moved_nu) if model.ties else None
+    of_nu = weight * (xtt * moved + ttt * moved_nu) if model.ties else None
+    return Hessian(model.incidence, information, *_blocks(model, information, shared, of_nu), 0.0, 0.0)
+
+
+def _blocks(
+    model: Model, information: Floats, shared: Floats | None, of_nu: Floats | None
+) -> tuple[Floats, Floats, Floats]:
+    """Diagonal, border and corner from what every row says about d, about d with log nu, and about log nu."""
     rows, n, orders = model.tally, model.n_items, model.n_orders
-    information = rows.weight * at.chances.variance
-    diagonal = summed(rows.first, information, n) + summed(rows.second, information, n)
-    border, corner = np.zeros((n, model.n_extras)), model.extra_precision.copy()
+    border, corner = np.zeros((n, model.n_extras)), np.zeros((model.n_extras, model.n_extras))
     if orders:
         for end, sign in ((rows.first, 1.0), (rows.second, -1.0)):
             border[:, :orders] += sign * summed(end * orders + rows.group, information, n * orders).reshape(n, orders)
         corner[np.arange(orders), np.arange(orders)] += summed(rows.group, information, orders)
-    if at.chances.shared is not None and at.chances.tie_variance is not None:
-        shared = rows.weight * at.chances.shared
-        border[:, -1] = summed(rows.first, shared, n) - summed(rows.second, shared, n)
-        corner[-1, -1] += float(np.sum(rows.weight * at.chances.tie_variance))
+    if shared is not None and of_nu is not None:
+        border[:, -1] = model.incidence.balances(shared)
+        corner[-1, -1] += float(np.sum(of_nu))
         if orders:
             crossing = summed(rows.group, shared, orders)
             corner[:orders, -1] += crossing
             corner[-1, :orders] += crossing
-    anchor = float(diagonal.mean()) + precision
-    return Hessian(n, rows.first, rows.second, information, diagonal + precision, border, corner, anchor, precision)
-
-
-def curvature_drift(
-    model: Model, at: At, drift: Floats, variances: tuple[Floats, Floats | float, Floats | float]
-) -> float:
-    """trace(covariance @ d hessian), the change of the Hessian when the point moves along `drift`.
-
-    `variances` hold, for every row, the posterior variance of d, its covariance with log nu, and the variance of log nu.
-    """
-    xxx, xxt, xtt, ttt = third_moments(at.chances)
-    of_d, shared, of_nu = variances
-    moved, moved_nu = logits(model, drift), float(drift[-1]) if model.ties else 0.0
-    change = xxx * moved * of_d + xxt * (moved_nu * of_d + 2 * moved * shared)
-    change = change + xtt * (2 * moved_nu * shared + moved * of_nu) + ttt * moved_nu * of_nu
-    return float(np.sum(model.tally.weight * change))
+    return model.incidence.totals(information), border, corner
 
 
 def centred(model: Model, point: Floats) -> Floats:
@@ -145,5 +161,5 @@ def centred(model: Model, point: Floats) -> Floats:
 def logits(model: Model, point: Floats) -> Floats:
     """The logit difference d of every row; linear in `point`. A last axis of `point` for several points is kept."""
     rows = model.tally
-    logit = point[rows.first] - point[rows.second]
+    logit = model.incidence.differences(point)
     return logit + point[model.n_items + rows.group] if model.n_orders else logit

@@ -1,114 +1,110 @@
 """The SD of the normal prior, estimated from the data (empirical Bayes).
 
-Finds the SD and the mode that belong together. The mode for a known SD is in `posterior`; what the SD says about
+Finds the SD and the mode that belong together. The mode for a known SD is in `newton`; what the SD says about
 reliability is in `reliability`.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from pairmark.stats.arrays import Floats
 from pairmark.stats.errors import NotConvergedError
 from pairmark.stats.hessian import DENSE_UP_TO
-from pairmark.stats.newton import INEXACT, mode
-from pairmark.stats.posterior import Model, centred, curvature_drift, evaluate, gradient
-from pairmark.stats.spread import Drawn, Full, drawn_spread, full_spread
+from pairmark.stats.newton import mode
+from pairmark.stats.posterior import Model, centred, curvature_change, evaluate, hessian
+from pairmark.stats.probes import Probed
+from pairmark.stats.spread import Full
 
 MOST_SHAPE, FAR_SD = 0.25, 2.0  # hyperprior variance^shape exp(-variance / (2 FAR_SD^2)); why: docs/decisions
 MAX_ROUNDS = 60
-ROUGH = 0.05  # logits; how near the first mode has to be
-SETTLED = 1e-6  # log variance; the scores must have settled to a tenth of this in logits
-STALE = 1e-3  # logits; beyond, the covariance is computed again before its slope is trusted
-EXACT = 1e-11  # logits; the mode for a given variance
-SEARCH_DRAWS = 16  # the slope sums over all items, so few draws tell it: their noise is far below the SD's own error
+SETTLED = 5e-7  # log variance; what the last step of the search leaves
 LARGEST_STEP = 1.5  # in log variance, per round
 
 
-@dataclass(frozen=True)
-class _Round:
-    """One point of the search: log variance, mode, covariance, slope of the log marginal likelihood, and how the mode moves."""
+@dataclass(frozen=True, eq=False)
+class Round:
+    """One point of the search: log variance, mode, and how the mode moves with log variance.
+
+    `slope` is twice that of the log marginal likelihood, `bend` its derivative with third derivatives left out.
+    """
 
     log_variance: float
     point: Floats
-    spread: Full | Drawn
-    slope: float
     drift: Floats
+    slope: float
+    bend: float
+    products: Floats | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Settled:
-    """The end of the search: mode (size,), spread there, SD in logits, and the information about log variance."""
+    """The end of a search: mode (size,), log variance, and the information about it.
+
+    For a later search: how many times its `bend` the derivative of the slope was, and of large fits `probes.Probed.products`.
+    """
 
     point: Floats
-    spread: Full | Drawn
-    sd: float
+    log_variance: float
     information: float
+    bend_factor: float
+    products: Floats | None
+
+    @property
+    def sd(self) -> float:
+        """SD of the prior in logits."""
+        return math.exp(self.log_variance / 2)
 
 
-def estimate(model: Model, start: Floats, start_sd: float) -> Settled:
+def estimate(model: Model, start: Floats, start_sd: float, earlier: Settled | None = None) -> Settled:
     """Estimate the prior SD together with the scores.
 
     Maximises over psi = log variance the marginal likelihood in Laplace's approximation (Tierney & Kadane 1986; MacKay
     1992 for the form used here) times a weak hyperprior that keeps the SD from 0 and infinity (after Chung et al. 2013,
-    Psychometrika 78). The root of its slope is found by Newton's method first, then by the secant rule.
+    Psychometrika 78). The root of its slope is found by Newton's method first, then by the secant rule. What the last step
+    leaves is its length times the error of the derivative, which for a secant is about as large as the way it spans.
 
-    Large fits know the covariance by draws only (`spread.Drawn`); the same draws in every round, so the search settles.
+    Large fits know the covariance by `probes` only, the same in every round, so the search settles. `earlier` is the end
+    of a search on other data of as many parameters; it saves time only.
     """
-    log_variance = 2 * math.log(start_sd)
-    point = mode(model, start, math.exp(-log_variance), ROUGH)
-    before: _Round | None = None
+    log_variance, point = 2 * math.log(start_sd), start
+    before, near = None, earlier.products if earlier else None
     for _ in range(MAX_ROUNDS):
-        now, moved = _round(model, point, log_variance)
-        point = now.point
-        if moved > STALE:
-            continue
-        change = _step(model, now, before)
-        if abs(change) <= SETTLED and moved <= SETTLED / 10:
-            return Settled(now.point, now.spread, math.exp(log_variance / 2), -_bend(model, now) / 2)
-        point = centred(model, now.point + change * now.drift)
-        log_variance, before = log_variance + change, now
+        now = _round(model, point, log_variance, near)
+        steepness, doubt = _steepness(now, before, earlier)
+        change = _change(now.slope, steepness)
+        point, log_variance = centred(model, now.point + change * now.drift), log_variance + change
+        if abs(change) * (doubt + abs(change)) <= SETTLED:
+            bend = now.bend + (change * _between(now, before, "bend") if before else 0.0)
+            found = mode(model, point, math.exp(-log_variance))
+            return Settled(found, log_variance, -bend / 2, steepness / now.bend, now.products)
+        before, near = now, now.products
     raise NotConvergedError(f"The spread of the scores did not settle within {MAX_ROUNDS} rounds.")
 
 
-def _round(model: Model, near: Floats, log_variance: float) -> tuple[_Round, float]:
-    """The mode for this variance from a point near it, and how far away that point was."""
-    precision = math.exp(-log_variance)
-    spread = _spread(model, near, precision)
-    point = _polish(model, near, spread, precision)
-    drift = _drift(model, point, spread, math.exp(log_variance))
-    slope = _slope(model, point, spread, drift, log_variance)
-    return _Round(log_variance, point, spread, slope, drift), float(np.abs(point - near).max())
-
-
-def _spread(model: Model, point: Floats, precision: float) -> Full | Drawn:
-    if model.size <= DENSE_UP_TO:
-        return full_spread(model, point, precision)
-    return drawn_spread(model, point, precision, SEARCH_DRAWS)
-
-
-def _polish(model: Model, point: Floats, spread: Full | Drawn, precision: float) -> Floats:
-    """Newton steps with a fixed inverse, as long as they shrink fast: cheaper than a new one each time."""
-    last = math.inf
-    for _ in range(20):
-        step = spread.times(gradient(model, evaluate(model, point, precision), precision), INEXACT)
-        size = float(np.abs(step).max())
-        if size > 0.5 * last or size > 2:
-            return mode(model, point, precision, ROUGH)
-        point, last = centred(model, point + step), size
-        if size < EXACT:
-            break
-    return point
-
-
-def _slope(model: Model, point: Floats, spread: Full | Drawn, drift: Floats, log_variance: float) -> float:
-    """2 dF/dpsi. The last term is how the curvature changes as the mode moves with psi (third derivatives)."""
+def _round(model: Model, start: Floats, log_variance: float, near: Floats | None) -> Round:
+    """The mode for this variance and what the search asks there."""
     n, variance = model.n_items, math.exp(log_variance)
-    theta, at = point[:n], evaluate(model, point, 1 / variance)
-    share = (float(np.sum(theta**2)) + float(np.sum(spread.variances()[:n]))) / variance
-    bent = curvature_drift(model, at, drift, spread.of_rows())
-    return share - (n - 1) + 2 * _shape(n) - variance / FAR_SD**2 - bent
+    point = mode(model, start, 1 / variance)
+    at = evaluate(model, point, 1 / variance)
+    pull = np.zeros(model.size)
+    pull[:n] = point[:n] / variance
+    curve = hessian(model, at, 1 / variance)
+    spread: Full | Probed
+    if model.size <= DENSE_UP_TO:
+        spread, products = Full(model, curve.inverse()), None
+        drift = spread.times(pull)
+    else:
+        spread = Probed.by(curve, pull, near)
+        drift, products = spread.asked, spread.products
+    share = (float(np.sum(point[:n] ** 2)) + spread.theta_trace()) / variance
+    far = variance / FAR_SD**2
+    bent = spread.trace_with(curvature_change(model, at, drift))  # how the curvature changes as the mode moves
+    slope = share - (n - 1) + 2 * _shape(n) - far - bent
+    bend = 2 * float(np.sum(pull * drift)) + spread.square() / variance**2 - share - far
+    return Round(log_variance, point, drift, slope, bend, products)
 
 
 def _shape(n_items: int) -> float:
@@ -116,27 +112,19 @@ def _shape(n_items: int) -> float:
     return min(MOST_SHAPE, 2 / n_items)
 
 
-def _step(model: Model, now: _Round, before: _Round | None) -> float:
+def _steepness(now: Round, before: Round | None, earlier: Settled | None) -> tuple[float, float]:
+    """Derivative of the slope by log variance, and its relative error."""
+    if before is not None:
+        return _between(now, before, "slope"), abs(now.log_variance - before.log_variance)
+    factor = 1.0 if earlier is None else min(max(earlier.bend_factor, 0.5), 2.0)
+    return factor * now.bend, 1.0
+
+
+def _between(now: Round, before: Round, what: Literal["slope", "bend"]) -> float:
+    return float((getattr(now, what) - getattr(before, what)) / (now.log_variance - before.log_variance))
+
+
+def _change(slope: float, steepness: float) -> float:
     """Change of log variance towards the root of the slope, at most `LARGEST_STEP`."""
-    if before is None or before.log_variance == now.log_variance:
-        bend = _bend(model, now)
-    else:
-        bend = (now.slope - before.slope) / (now.log_variance - before.log_variance)
-    step = -now.slope / bend if bend < 0 else math.copysign(LARGEST_STEP, now.slope)
+    step = -slope / steepness if steepness < 0 else math.copysign(LARGEST_STEP, slope)
     return float(np.clip(step, -LARGEST_STEP, LARGEST_STEP))
-
-
-def _bend(model: Model, now: _Round) -> float:
-    """Derivative of the slope, third derivatives left out."""
-    n, variance = model.n_items, math.exp(now.log_variance)
-    theta = now.point[:n]
-    share = (float(np.sum(theta**2)) + float(np.sum(now.spread.variances()[:n]))) / variance
-    gain = 2 * float(np.sum(theta * now.drift[:n])) / variance + now.spread.square() / variance**2
-    return gain - share - variance / FAR_SD**2
-
-
-def _drift(model: Model, point: Floats, spread: Full | Drawn, variance: float) -> Floats:
-    """How the mode moves with log variance, to first order."""
-    pull = np.zeros(model.size)
-    pull[: model.n_items] = point[: model.n_items] / variance
-    return spread.times(pull)

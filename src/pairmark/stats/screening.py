@@ -87,7 +87,7 @@ def _fit_of(fit: Fit, data: Comparisons, trusted: Flags) -> Fit | None:
     orders, ties = fit.solution.model.n_orders, "davidson" if fit.tie_parameter is not None else "half"
     kind: bool | Literal["judge"] = "judge" if orders == len(data.judges) > 1 else orders > 0
     try:
-        return refit(data.only(trusted[data.judge]), order_effect=kind, ties=cast(TieRule, ties), start=fit.theta)
+        return refit(data.only(trusted[data.judge]), order_effect=kind, ties=cast(TieRule, ties), start=fit)
     except UnconnectedError:
         return None
 

@@ -91,7 +91,7 @@ def _mixed(seed: int, wave: int) -> int:
 def _fit(data: Comparisons, before: Fit | None) -> Fit:
     if before is not None:
         try:
-            return fit(data, start=before.theta, start_sd=before.prior_sd)
+            return fit(data, start=before)
         except NotConvergedError:
             pass
     return fit(data)

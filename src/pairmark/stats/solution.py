@@ -13,6 +13,7 @@ import numpy as np
 from pairmark.stats.arrays import Floats
 from pairmark.stats.calibrated import Calibrated, calibrated
 from pairmark.stats.posterior import Model, evaluate
+from pairmark.stats.prior import Settled
 from pairmark.stats.spread import Drawn, Full, Itemwise, Spread, full_spread, redrawn, spread_of
 from pairmark.stats.threads import one_blas_thread
 
@@ -22,8 +23,8 @@ class Solution:
     """The mode `point` (size,) of `model` under the prior `precision`.
 
     `known` is the spread by the curvature at the mode, if it is known already. `information` is that about the log
-    variance of the prior, if that was estimated. `averaged`: errors are those of `calibrated`, not of the curvature at
-    the mode.
+    variance of the prior, if that was estimated, and `settled` the end of the search for it, for a later search to begin
+    with. `averaged`: errors are those of `calibrated`, not of the curvature at the mode.
     """
 
     model: Model
@@ -32,6 +33,12 @@ class Solution:
     known: Spread | None = None
     information: float | None = None
     averaged: bool = False
+    settled: Settled | None = None
+
+    @cached_property
+    def log_likelihood(self) -> float:
+        """Without prior and constants."""
+        return evaluate(self.model, self.point, 0.0).log_likelihood
 
     @cached_property
     def curvature(self) -> Spread:

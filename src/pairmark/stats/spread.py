@@ -42,6 +42,14 @@ class Full:
         block = self.matrix[: self.model.n_items, : self.model.n_items]
         return float(np.vdot(block, block))
 
+    def theta_trace(self) -> float:
+        """Sum of the variances of the scores."""
+        return float(np.trace(self.matrix[: self.model.n_items, : self.model.n_items]))
+
+    def trace_with(self, change: Hessian) -> float:
+        """Trace of the covariance times `change`."""
+        return float(np.vdot(self.matrix, change.dense()))
+
     def of_rows(self) -> tuple[Floats, Floats | float, Floats | float]:
         """For every row: variance of its logit difference, covariance of that with log nu, and variance of log nu."""
         rows, n, spread = self.model.tally, self.model.n_items, self.matrix
@@ -89,13 +97,6 @@ class Drawn:
         for vector in self.more:
             product = product + vector * float(vector @ vectors)
         return product
-
-    def square(self) -> float:
-        """Sum of the squared entries of the theta block: the mean squared product of two different draws."""
-        theta = self.draws[: self.model.n_items]
-        products = np.einsum("ik,il->kl", theta, theta) ** 2
-        count = products.shape[0]
-        return float((products.sum() - np.trace(products)) / (count * (count - 1)))
 
     def of_rows(self) -> tuple[Floats, Floats | float, Floats | float]:
         """For every row: variance of its logit difference, covariance of that with log nu, and variance of log nu."""

@@ -4,11 +4,17 @@ Checking rows is done before, in `comparisons`.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pairmark.stats.arrays import Floats, Ints, summed
 
+Cells = NDArray[np.signedinteger[Any]]  # a pair (and group) with an outcome, as one number
+
+SMALL_CELLS = 2**29  # pairs (and groups) whose cells fit into 32 bits
 EXACT_UP_TO = 2.0**50  # sums of whole numbers below are exact in floating point, whatever their order
 
 
@@ -28,6 +34,11 @@ class Tally:
     tied: Floats
     group: Ints
 
+    @cached_property
+    def excess(self) -> Floats:
+        """Wins of `first` beyond one half of the weight."""
+        return self.won - self.weight / 2
+
 
 def tally(
     n_items: int,
@@ -45,26 +56,22 @@ def tally(
     pair = first * n_items + second
     if group is not None:
         pair = pair * n_groups + group
-    cell = pair * 3 + (2 * outcome).astype(np.int64)
-    cell, total = _summed_cells(cell, weight)
-    pair, result = cell // 3, cell % 3
-    begins = _begins(pair)
-    pair = pair[begins]
-    both, grouped = np.divmod(pair, n_groups)
-    return Tally(
-        both // n_items,
-        both % n_items,
-        np.add.reduceat(total * (result / 2), begins),
-        np.add.reduceat(total, begins),
-        np.add.reduceat(total * (result == 1), begins),
-        grouped,
-    )
+    cell: Cells = 4 * pair + (2 * outcome).astype(np.int64)  # the outcome in the last two bits: 2 won, 1 tied, 0 lost
+    if n_items**2 * n_groups <= SMALL_CELLS:  # short numbers are sorted faster
+        cell = cell.astype(np.int32)
+    pair, won, total, tied = _summed_units(cell) if (weight == 1).all() else _summed(cell, weight)
+    if group is None:
+        both, grouped = pair, np.zeros(len(pair), dtype=np.int64)
+    else:
+        both, grouped = np.divmod(pair, n_groups)
+    upper = both // n_items
+    return Tally(upper, both - upper * n_items, won, total, tied, grouped)
 
 
 def unordered(n_items: int, first: Ints, second: Ints, outcome: Floats, weight: Floats) -> Tally:
     """Sum per unordered pair, with first < second as indices."""
     low, high = np.minimum(first, second), np.maximum(first, second)
-    return tally(n_items, low, high, np.where(first > second, 1 - outcome, outcome), weight)
+    return tally(n_items, low, high, np.abs(outcome - (first > second)), weight)
 
 
 def per_item(n_items: int, counts: Tally, first_part: Floats, second_part: Floats) -> Floats:
@@ -72,22 +79,35 @@ def per_item(n_items: int, counts: Tally, first_part: Floats, second_part: Float
     return summed(counts.first, first_part, n_items) + summed(counts.second, second_part, n_items)
 
 
-def _summed_cells(cell: Ints, weight: Floats) -> tuple[Ints, Floats]:
-    """Each cell that has weight, ascending, and its total weight."""
-    if (weight == 1).all():
-        cell = np.sort(cell)
-        begins = _begins(cell)
-        return cell[begins], np.diff(begins, append=len(cell)).astype(np.float64)
+def _summed_units(cell: Cells) -> tuple[Ints, Floats, Floats, Floats]:
+    """Each pair (and group), ascending, with what it won, how often it met and how often it tied; every row counts 1."""
+    cell = np.sort(cell)
+    pair, result = cell >> 2, cell & 3
+    begins = _begins(pair)
+    halves = np.add.reduceat(result, begins, dtype=np.int64)
+    tied = np.add.reduceat(result & 1, begins, dtype=np.int64)
+    total = np.diff(np.append(begins, len(cell)))
+    return pair[begins].astype(np.int64), halves / 2, total.astype(np.float64), tied.astype(np.float64)
+
+
+def _summed(cell: Cells, weight: Floats) -> tuple[Ints, Floats, Floats, Floats]:
+    """The same with a weight for each row; pairs without weight are left out."""
     present = weight > 0
     cell, weight = cell[present], weight[present]
+    if not len(cell):
+        return np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0), np.zeros(0)
     whole = bool((weight == np.floor(weight)).all()) and float(weight.sum()) < EXACT_UP_TO
     order = np.argsort(cell, kind="stable") if whole else np.lexsort((weight, cell))
     cell = cell[order]
     begins = _begins(cell)
-    return cell[begins], np.add.reduceat(weight[order], begins) if len(cell) else np.zeros(0)
+    cell, total = cell[begins], np.add.reduceat(weight[order], begins)
+    pair, result = cell >> 2, cell & 3
+    begins = _begins(pair)
+    won, tied = (np.add.reduceat(total * share, begins) for share in (result / 2, result == 1))
+    return pair[begins].astype(np.int64), won, np.add.reduceat(total, begins), tied
 
 
-def _begins(ascending: Ints) -> Ints:
+def _begins(ascending: Cells) -> Ints:
     """Where each run of equal values begins."""
     if len(ascending) == 0:
         return np.zeros(0, dtype=np.int64)

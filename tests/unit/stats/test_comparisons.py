@@ -91,3 +91,26 @@ def test_strong_connection(rows, strongly):
 def test_items_that_won_or_lost_everything():
     data = comparisons([("a", "b", 1), ("b", "c", 1), ("a", "c", 1)], items=["a", "b", "c", "unseen"])
     assert (data.all_won(), data.all_lost()) == (("a",), ("c",))
+
+
+@pytest.mark.parametrize("n_items", [30, 30_000])  # short and long cell numbers
+def test_counts_per_pair_are_those_of_a_plain_loop(n_items):
+    rng = np.random.default_rng(6)
+    first = rng.integers(0, 30, 500)
+    second = (first + rng.integers(1, 30, 500)) % 30
+    outcome = rng.integers(0, 3, 500) / 2
+    expected = {}
+    for i, j, y in zip(first.tolist(), second.tolist(), outcome.tolist(), strict=True):
+        pair, result = ((i, j), y) if i < j else ((j, i), 1 - y)
+        won, weight, tied = expected.get(pair, (0, 0, 0))
+        expected[pair] = (won + result, weight + 1, tied + (result == 0.5))
+    offset = n_items - 30  # the last items, so that the numbers are as long as they get
+    items = [f"{k:05}" for k in range(n_items)]
+    for weight in (None, np.full(500, 3.0), np.full(500, 0.1)):
+        data = comparisons((first + offset, second + offset, outcome), items=items, weights=weight)
+        pairs, times = data.pairs, 1.0 if weight is None else weight[0]
+        found = zip(pairs.first - offset, pairs.second - offset, pairs.won, pairs.weight, pairs.tied, strict=True)
+        counts = {(i, j): (won / times, total / times, tied / times) for i, j, won, total, tied in found}
+        assert list(counts) == sorted(expected)
+        for pair, values in counts.items():
+            assert values == pytest.approx(expected[pair], rel=1e-12)

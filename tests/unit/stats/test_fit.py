@@ -56,8 +56,9 @@ def test_g14_the_same_comparisons_told_the_other_way_round_give_the_same_bits():
     assert bits(fit(comparisons(rows))) == bits(fit(comparisons(turned)))
 
 
-def test_g14_items_in_any_order_give_the_same_bits():
-    rows, _ = session(40, 8)
+@pytest.mark.parametrize("n_items", [40, 320])
+def test_g14_items_in_any_order_give_the_same_bits(n_items):
+    rows, _ = session(n_items, 8)
     items = sorted({row[0] for row in rows} | {row[1] for row in rows})
     order = np.random.default_rng(3).permutation(len(items))
     one, other = fit(comparisons(rows)), fit(comparisons(rows, items=[items[k] for k in order]))
