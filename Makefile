@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?= -n 2
+PART ?=
 
 BIN := .venv/bin
 SET_UP := $(PYTHON) scripts/set_up.py
@@ -35,14 +36,14 @@ check: ## Style, types, layers, generated pages, rules of the tree
 	$(BIN)/python scripts/check_tree.py
 	$(BIN)/python scripts/generate_reference.py --check
 
-soak: ## Every test at full size; writes tests/soak.json
+soak: ## Every test at full size; writes tests/soak.json (PART=tests/unit/stats for a part)
 	@$(SET_UP) dev
-	PAIRMARK_SOAK=1 $(BIN)/python -m pytest $(PYTEST_ARGS) -m "not benchmark"
+	PAIRMARK_SOAK=1 $(BIN)/python -m pytest $(PYTEST_ARGS) -m "not benchmark" $(PART)
 	$(BIN)/python scripts/generate_reference.py
 
-bench: ## Measure, beside peers and limits; writes tests/benchmarks/results.json
+bench: ## Measure, beside peers and limits; writes results.json (PART=tests/benchmarks/test_fit.py)
 	@$(SET_UP) bench
-	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
+	$(BIN)/python -m pytest -m benchmark -s $(or $(PART),tests/benchmarks)
 	$(BIN)/python scripts/generate_reference.py
 
 docs: ## Rewrite the generated pages of docs/

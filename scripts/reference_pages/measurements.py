@@ -1,4 +1,4 @@
-"""docs/reference/numbers.md: what the last recorded run of `make bench` measured, and on what machine."""
+"""docs/reference/numbers.md: what the last recorded runs of `make bench` measured, and on what machine."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ INTRODUCTION = """\
 # Numbers
 
 Measured by `make bench`, each beside its limit or its peer from the same run. Run it yourself:
-your machine, your numbers.
+your machine, your numbers. Benchmarks that were run again on their own stand under the run they are from.
 """
 
 
@@ -16,12 +16,21 @@ def render(results: Path) -> str:
     """The page from a results file; without one, the introduction alone."""
     if not results.exists():
         return INTRODUCTION + "\nNo run is recorded yet.\n"
-    run = json.loads(results.read_text(encoding="utf-8"))
-    rows = "\n".join(_row(row) for row in run["numbers"])
+    runs = json.loads(results.read_text(encoding="utf-8"))["runs"]
+    return INTRODUCTION + "".join(map(_run, runs))
+
+
+def _run(run: dict[str, Any]) -> str:
+    rows = "\n".join(map(_row, run["rows"]))
     return (
-        f"{INTRODUCTION}\nRun of {run['date']}, commit `{run['commit']}`:\n\n{machine_lines(run)}\n\n"
+        f"\n{heading(run)}\n\n{machine_lines(run)}\n\n"
         f"| what | measured | target | limit or peer | ratio | what that is |\n| --- | --- | --- | --- | --- | --- |\n{rows}\n"
     )
+
+
+def heading(run: dict[str, Any]) -> str:
+    """Date and commit of a run."""
+    return f"## Run of {run['date']}, commit `{run['commit']}`"
 
 
 def machine_lines(run: dict[str, Any]) -> str:

@@ -2,10 +2,10 @@
 
 A benchmark takes the fixture `record` and hands it each number with its target and with the limit or peer of the same run. What is
 measured is in the benchmarks themselves. The file is written only if numbers were recorded and nothing failed; a missed
-target is printed and kept, it does not fail the run, because disks and neighbours differ.
+target is printed and kept, it does not fail the run, because disks and neighbours differ. A run of some benchmarks
+replaces their numbers only.
 """
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 
 from support.durable import durable, raw_limits  # noqa: F401 - fixtures
 from support.machine import stamp
+from support.recorded import keep
 
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -21,6 +22,7 @@ RESULTS = Path(__file__).with_name("results.json")
 class Number:
     """One measured value. `peer` is the limit's or the peer's value in the same unit, `against` says what it is."""
 
+    file: str
     what: str
     value: float
     unit: str
@@ -40,6 +42,7 @@ class Record:
     """Keeps and prints numbers."""
 
     def __init__(self) -> None:
+        self.file = ""
         self.numbers: list[Number] = []
 
     def __call__(
@@ -63,7 +66,7 @@ class Record:
         if between is not None:
             target, met = f"{between[0]:g} to {between[1]:g} {unit}", between[0] <= value <= between[1]
         ratio = value / peer if peer else None
-        self.numbers.append(Number(what, float(value), unit, target, met, peer, ratio, against))
+        self.numbers.append(Number(self.file, what, float(value), unit, target, met, peer, ratio, against))
         print(f"\n{self.numbers[-1]}")
 
 
@@ -71,8 +74,9 @@ _record = Record()
 
 
 @pytest.fixture
-def record() -> Record:
+def record(request: pytest.FixtureRequest) -> Record:
     """Keep a number for results.json and print it."""
+    _record.file = request.path.name
     return _record
 
 
@@ -80,5 +84,4 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if not _record.numbers or exitstatus != pytest.ExitCode.OK:
         return
     print("\n\n" + "\n".join(str(number) for number in _record.numbers))
-    run = stamp() | {"numbers": [asdict(number) for number in _record.numbers]}
-    RESULTS.write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    keep(RESULTS, stamp(), [asdict(number) for number in _record.numbers])
