@@ -59,8 +59,8 @@ lock: ## Resolve requirements/*.txt again (UPGRADE=1 for newer versions)
 	@$(SET_UP) run
 	$(LOCK) requirements/uv.in --output-file requirements/uv.txt
 	$(LOCK) pyproject.toml --group build --output-file requirements/run.txt
-	$(LOCK) pyproject.toml --extra audit --group dev --output-file requirements/dev.txt
-	$(LOCK) pyproject.toml --extra audit --group bench --output-file requirements/bench.txt
+	$(LOCK) pyproject.toml --extra audit --extra kafka --group dev --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --extra audit --extra kafka --group bench --output-file requirements/bench.txt
 
 clean: ## Remove what runs have left (results, caches, the demo's database)
 	rm -rf out build dist .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

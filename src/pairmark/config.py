@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pairmark.errors import BadRequest
@@ -31,6 +31,44 @@ def load(*, database: str | None = None, environ: Mapping[str, str] = os.environ
         )
     home = environ.get("PAIRMARK_HOME")
     return Config(home=Path(home).expanduser().absolute() if home else _user_data_folder(), database_url=url)
+
+
+KAFKA = "PAIRMARK_KAFKA_"
+KAFKA_ALLOWED = ("security.", "sasl.", "ssl.", "client.", "socket.", "broker.", "enable.ssl.", "enable.sasl.")
+"""Begins of the names of Kafka settings that the environment may give: how to get there, never what to do there."""
+
+
+def kafka_settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Settings of librdkafka from the environment: `PAIRMARK_KAFKA_SASL_PASSWORD` is `sasl.password`, and so on."""
+    given = {name.removeprefix(KAFKA).lower().replace("_", "."): name for name in environ if name.startswith(KAFKA)}
+    for setting, name in given.items():
+        if not setting.startswith(KAFKA_ALLOWED):
+            raise BadRequest(
+                f"{name} is no setting of a connection to Kafka.",
+                remedy=f"Names begin with {', '.join(KAFKA + one.upper().replace('.', '_') for one in KAFKA_ALLOWED)}.",
+            )
+    return {setting: environ[name] for setting, name in given.items()}
+
+
+@dataclass(frozen=True)
+class LokiAccess:
+    """Who asks Loki: a token, or a user with a password, or nobody; and the certificates to trust, if not the machine's."""
+
+    token: str | None = field(default=None, repr=False)
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    certificates: Path | None = None
+
+
+def loki_access(environ: Mapping[str, str] = os.environ) -> LokiAccess:
+    """`PAIRMARK_LOKI_TOKEN`, or `PAIRMARK_LOKI_USER` and `PAIRMARK_LOKI_PASSWORD`; `PAIRMARK_LOKI_CA` is a file."""
+    certificates = environ.get("PAIRMARK_LOKI_CA")
+    return LokiAccess(
+        environ.get("PAIRMARK_LOKI_TOKEN") or None,
+        environ.get("PAIRMARK_LOKI_USER") or None,
+        environ.get("PAIRMARK_LOKI_PASSWORD") or None,
+        Path(certificates) if certificates else None,
+    )
 
 
 def _user_data_folder() -> Path:

@@ -3,6 +3,7 @@
 import csv
 import json
 import sqlite3
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,9 @@ from psycopg.conninfo import conninfo_to_dict
 from pairmark.audit import audit
 from pairmark.storage.connection import Database
 from support.incident import HEADINGS, PATH, SECOND, TYPE, WORST, rows
+from support.incident_streams import LOG, as_log_lines, as_messages, ns_of
+from support.kafka_mock import MockKafka, produce
+from support.loki import FakeLoki
 
 TOTALS = {
     "aggregates": 25,
@@ -74,12 +78,48 @@ def as_postgresql(folder: Path, conninfo: str) -> str:
     return f"postgresql://{parts['user']}@/{parts['dbname']}?host={parts['host']}&table=theirs.event_outbox"
 
 
-SOURCES = [as_csv, as_jsonl, as_parquet, as_sqlite, as_postgresql]
+@cache
+def as_kafka_topic() -> str:
+    cluster = MockKafka()
+    cluster.create("incident", 3)
+    produce(cluster.bootstrap, "incident", as_messages(3))
+    return f"kafka://{cluster.bootstrap}/incident"
+
+
+def as_kafka(folder: Path, conninfo: str) -> str:
+    return as_kafka_topic()
+
+
+def as_log(folder: Path, conninfo: str) -> str:
+    return str(LOG)
+
+
+def as_docker_log(folder: Path, conninfo: str) -> str:
+    path = folder / "docker.jsonl"
+    wrapped = [{"log": line + "\n", "stream": "stdout", "time": "2026-01-01T00:00:00.1Z"} for line in as_log_lines()]
+    path.write_text("".join(json.dumps(one) + "\n" for one in wrapped), encoding="utf-8")
+    return str(path)
+
+
+@cache
+def as_loki_stream() -> str:
+    server = FakeLoki()
+    for line in as_log_lines():
+        server.push(line, ns_of(line), app="cj")
+    return f'{server.address}?query={{app="cj"}} |= "published"&from=2025-11-01T00:00:00Z&to=2025-12-01T00:00:00Z'
+
+
+def as_loki(folder: Path, conninfo: str) -> str:
+    return as_loki_stream()
+
+
+SOURCES = [as_csv, as_jsonl, as_parquet, as_sqlite, as_postgresql, as_kafka, as_log, as_docker_log, as_loki]
 
 
 def test_the_example_is_made_from_the_published_facts():
     with PATH.open(newline="", encoding="utf-8") as file:
         assert list(csv.DictReader(file)) == rows()
+    assert LOG.read_text(encoding="utf-8").splitlines()[1:] == as_log_lines()
     worst = [row for row in rows() if row["aggregate_id"] == WORST]
     assert [row["time_is"] for row in worst] == ["published"] * 7 + ["invented"] * 75 + ["published"]
 

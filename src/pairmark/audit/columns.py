@@ -3,7 +3,7 @@
 Only `aggregate` and `type` must be there; without `time` there are counts, but no intervals.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 
@@ -19,10 +19,12 @@ NAMES: dict[str, tuple[str, ...]] = {
         "stream_id",
         "saga_id",
         "subject",
+        "ce_subject",
         "key",
     ),
-    "type": ("event_type", "eventtype", "type", "event_name", "message_type", "ce_type", "topic", "event"),
+    "type": ("event_type", "eventtype", "ce_type", "type", "event_name", "message_type", "topic", "event"),
     "time": (
+        "ce_time",
         "created_at",
         "occurred_at",
         "event_timestamp",
@@ -32,14 +34,24 @@ NAMES: dict[str, tuple[str, ...]] = {
         "created",
         "ts",
         "date",
-        "ce_time",
     ),
-    "id": ("event_id", "id", "message_id", "uuid", "outbox_id", "ce_id"),
-    "payload": ("event_data", "payload", "data", "body", "message", "value"),
+    "id": ("event_id", "ce_id", "id", "message_id", "uuid", "outbox_id"),
+    "payload": ("event_data", "kafka_value", "payload", "data", "log_line", "body", "message", "value"),
     "published": ("published_at", "published", "sent_at", "dispatched_at", "processed_at"),
-    "key": ("event_key", "message_key", "kafka_key", "partition_key", "key"),
+    "key": ("event_key", "message_key", "kafka_key", "partition_key", "ce_partitionkey", "key"),
     "correlation": ("correlation_id", "correlationid", "trace_id", "causation_id", "request_id"),
 }
+LAST: dict[str, tuple[str, ...]] = {
+    "aggregate": ("kafka_key",),
+    "type": ("kafka_topic",),
+    "time": ("kafka_timestamp", "log_time"),
+    "published": ("kafka_position",),
+}
+"""What the transport itself knows of a record: taken where its sender says nothing."""
+WRAPPINGS = ("extra.", "extra_", "fields.", "attributes.", "metadata.")
+BODIES = ("data.", "payload.", "properties.")
+"""What stands before a name in nested records and logs. An `id` in the body is that of a thing, not of the event."""
+IN_BODIES = ("aggregate", "correlation")
 NEEDED = ("aggregate", "type")
 
 
@@ -82,14 +94,22 @@ def matched(present: Sequence[str], chosen: Mapping[str, str], where: str) -> di
     """Columns by part, as far as they are named or recognised; raises `BadRequest` for a name that is not there."""
     taken = {part: _present(name, present, part, where) for part, name in chosen.items()}
     by_lower = {name.lower(): name for name in reversed(present)}
-    for part, names in NAMES.items():
+    for part in NAMES:
         if part in taken:
             continue
-        free = (by_lower[name] for name in names if name in by_lower and by_lower[name] not in taken.values())
-        found = next(free, None)
+        likely = (by_lower[name] for name in _likely(part) if name in by_lower)
+        found = next((name for name in likely if name not in taken.values()), None)
         if found is not None:
             taken[part] = found
     return taken
+
+
+def _likely(part: str) -> Iterator[str]:
+    """Names for a part, the likeliest first."""
+    yield from NAMES[part]
+    for before in (*WRAPPINGS, *(BODIES if part in IN_BODIES else ())):
+        yield from (before + name for name in NAMES[part])
+    yield from LAST.get(part, ())
 
 
 def _present(name: str, present: Sequence[str], part: str, where: str) -> str:

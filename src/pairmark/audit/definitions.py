@@ -22,7 +22,7 @@ DEFINITIONS = {
 VERDICTS = {
     "clean": "Clean: no fact was told twice.",
     "findings": "Facts were told more than once.",
-    "undetermined": "Could not be determined: there was nothing to look at.",
+    "undetermined": "Could not be determined: what there was to look at proves nothing.",
 }
 
 

@@ -17,7 +17,8 @@ from pairmark.audit.definitions import DEFINITIONS, Totals
 from pairmark.audit.neighbours import Company, company, resolution
 from pairmark.audit.patterns import read
 from pairmark.audit.reading import History, Reading
-from pairmark.audit.sources.address import open_source
+from pairmark.audit.sources.address import Source, open_source
+from pairmark.audit.sources.reach import Reach
 from pairmark.audit.store import KEYS, Chosen, Store
 from pairmark.audit.trigger_streams import Triggers, read_triggers
 from pairmark.errors import BadRequest
@@ -56,7 +57,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What an audit found. `verdict`: clean, findings, or undetermined (nothing to look at: absence of data is never clean)."""
+    """What an audit found. `verdict`: clean, findings, or undetermined (nothing to look at: absence of data is never clean).
+
+    `limits`: what of the source could not be seen, in sentences.
+    """
 
     source: str
     columns: dict[str, str]
@@ -70,6 +74,7 @@ class AuditReport:
     findings: list[Finding]
     not_examined: int
     odd: dict[str, int]
+    limits: list[str]
     next_steps: list[str]
     definitions: dict[str, str] = field(default_factory=lambda: dict(DEFINITIONS))
 
@@ -91,10 +96,11 @@ def audit(
 ) -> AuditReport:
     """Look for facts that were told more than once in `source`; reads only.
 
-    `source`: a CSV, JSONL or Parquet file or glob, `sqlite:FILE[?table=…]`, or `postgresql://…[?table=schema.name]`. `types`:
-    glob patterns. `since` (inclusive), `until` (exclusive): ISO 8601. `unique_on`: what the same fact means, of aggregate, type,
-    id, key, correlation and payload. `columns`: column names by part, where they are not recognised. `triggers`: a source of
-    what may have caused the events, such as callbacks; only it tells a loop from a drain.
+    `source`: a CSV, JSONL, Parquet or log file or glob, `sqlite:FILE[?table=…]`, `postgresql://…[?table=schema.name]`,
+    `kafka://HOST:PORT/TOPIC[?from=…&to=…]`, or `loki+http://HOST:PORT?query=…[&from=…&to=…&tenant=…]`. `types`: glob patterns.
+    `since` (inclusive), `until` (exclusive): ISO 8601. `unique_on`: what the same fact means, of aggregate, type, id, key,
+    correlation and payload. `columns`: column names by part, where they are not recognised. `triggers`: a source of what may
+    have caused the events, such as callbacks; only it tells a loop from a drain.
     """
     _check(unique_on)
     opened = open_source(source)
@@ -106,7 +112,7 @@ def audit(
         rows = store.repeated(EXAMINED)
         aggregates = [row["aggregate"] for row in rows if row.get("aggregate")]
         joined = read_triggers(triggers, trigger_columns or {}, aggregates) if triggers else None
-        return _report(store, opened.shown, found, chosen, _findings(rows, chosen, joined))
+        return _report(store, opened, found, chosen, _findings(rows, chosen, joined))
     finally:
         store.close()
 
@@ -136,11 +142,11 @@ def _moment(text: str | None, option: str) -> str | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
 
 
-def _report(store: Store, shown: str, found: Columns, chosen: Chosen, findings: list[Finding]) -> AuditReport:
-    totals = store.totals()
-    verdict = "undetermined" if totals.events == 0 else "findings" if totals.affected else "clean"
+def _report(store: Store, source: Source, found: Columns, chosen: Chosen, findings: list[Finding]) -> AuditReport:
+    totals, reach = store.totals(), source.reach()
+    verdict = "findings" if totals.affected else "clean" if totals.events and reach.conclusive else "undetermined"
     return AuditReport(
-        source=shown,
+        source=source.shown,
         columns=found.named(),
         unique_on=list(chosen.unique_on),
         filters={"types": list(chosen.types), "since": chosen.since, "until": chosen.until},
@@ -151,8 +157,9 @@ def _report(store: Store, shown: str, found: Columns, chosen: Chosen, findings: 
         patterns=dict(Counter(finding.pattern for finding in findings)),
         findings=findings,
         not_examined=max(totals.affected - len(findings), 0),
-        odd={what: number for what, number in store.odd().items() if number},
-        next_steps=_next_steps(totals, findings, store, chosen),
+        odd={what: number for what, number in {**store.odd(), **reach.odd}.items() if number},
+        limits=list(reach.limits),
+        next_steps=_next_steps(totals, findings, store, chosen, reach),
     )
 
 
@@ -222,10 +229,12 @@ def _repeats(distinct: int, known: int) -> str:
     return "all the same" if distinct == 1 else f"{distinct} different among {known}"
 
 
-def _next_steps(totals: Totals, findings: list[Finding], store: Store, chosen: Chosen) -> list[str]:
+def _next_steps(totals: Totals, findings: list[Finding], store: Store, chosen: Chosen, reach: Reach) -> list[str]:
     if totals.events == 0:
         types = ", ".join(f"{name} ({number})" for name, number in store.types(5)) or "none at all"
         return [f"No event was looked at, so nothing is proven. Types in the source: {types}."]
+    if not totals.affected and not reach.conclusive:
+        return ["Nothing repeats in what could be seen, but that was not all that was asked for, so nothing is proven."]
     if not totals.affected:
         return [f"Nothing repeats on {', '.join(chosen.unique_on)} in this snapshot."]
     steps = [

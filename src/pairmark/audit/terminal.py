@@ -46,6 +46,8 @@ def _what_was_looked_at(report: AuditReport) -> Iterator[tuple[str, str]]:
     yield "Snapshot", f"{report.snapshot['digest']}, taken {report.snapshot['taken_at']}"
     for what, number in report.odd.items():
         yield "Odd", f"{number:,} {what}"
+    for limit in report.limits:
+        yield "Not seen", limit
 
 
 def _totals(report: AuditReport) -> Table:

@@ -21,6 +21,7 @@ def markdown(report: AuditReport) -> str:
         f"Verdict: **{report.verdict}**. The same fact means the same {' and '.join(report.unique_on)}. "
         f"Snapshot `{report.snapshot['digest']}`, taken {report.snapshot['taken_at']}.",
         "\n".join(["| figure | value | what it counts |", "| --- | ---: | --- |", *rows]),
+        *(f"Not seen: {_plain(one)}" for one in report.limits),
         *(_finding(number, one) for number, one in enumerate(report.findings[:LISTED], start=1)),
     ]
     left = len(report.findings) - LISTED + report.not_examined

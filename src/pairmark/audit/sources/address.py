@@ -7,9 +7,13 @@ from typing import Protocol
 
 import duckdb
 
+from pairmark.audit.sources.reach import Reach
 from pairmark.errors import BadRequest
 
-KNOWN = "a CSV, JSONL or Parquet file, sqlite:FILE, or postgresql://…"
+KNOWN = "a CSV, JSONL, Parquet or log file, sqlite:FILE, postgresql://…, kafka://HOST:PORT/TOPIC, or loki+http://HOST?query=…"
+
+LINES = (".jsonl", ".ndjson")
+"""Files of such names are exports or logs, which their first lines tell."""
 
 
 class Source(Protocol):
@@ -38,6 +42,10 @@ class Source(Protocol):
         """Make the table `near` with the columns `names` of the rows whose columns `keys` are, as text, one of `spelled`."""
         ...
 
+    def reach(self) -> Reach:
+        """How far it could be seen, once everything was read."""
+        ...
+
     def close(self) -> None:
         """Let go of what was opened."""
         ...
@@ -51,6 +59,10 @@ def open_source(text: str) -> Source:
         "postgresql": lambda: _postgres(text),
         "postgres": lambda: _postgres(text),
         "sqlite": lambda: _sqlite(rest),
+        "kafka": lambda: _kafka(text),
+        "loki+http": lambda: _loki(text),
+        "loki+https": lambda: _loki(text),
+        "log": lambda: _log(rest),
     }
     if kind in makers:
         return makers[kind]()
@@ -72,7 +84,37 @@ def _sqlite(rest: str) -> Source:
     return SqliteTable(Path(path), dict(re.findall(r"(\w+)=([^&]*)", options)).get("table"))
 
 
+def _kafka(text: str) -> Source:
+    try:
+        from pairmark.audit.sources.kafka import KafkaTopics  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise BadRequest(
+            f"Reading Kafka needs the package {error.name}, which is not installed.", remedy="Install pairmark[kafka]."
+        ) from error
+    return KafkaTopics(text)
+
+
+def _loki(text: str) -> Source:
+    from pairmark.audit.sources.loki import LokiLogs  # noqa: PLC0415
+
+    return LokiLogs.at(text)
+
+
+def _log(path: str) -> Source:
+    from pairmark.audit.sources.logs import LogFiles  # noqa: PLC0415
+
+    return LogFiles.at(path)
+
+
 def _file(text: str) -> Source:
+    suffix = Path(text.removesuffix(".gz")).suffix.lower()
+    if suffix == ".log" or text.endswith(".gz"):
+        return _log(text)
+    if suffix in LINES and Path(text).is_file():
+        from pairmark.audit.sources.logs import is_log  # noqa: PLC0415
+
+        if is_log(Path(text)):
+            return _log(text)
     from pairmark.audit.sources.files import FileOfRows  # noqa: PLC0415
 
     return FileOfRows.at(text)

@@ -9,6 +9,7 @@ from pathlib import Path
 import adbc_driver_sqlite.dbapi as adbc
 import duckdb
 
+from pairmark.audit.sources.reach import WHOLE, Reach
 from pairmark.audit.sources.statements import is_one_of, quoted
 from pairmark.audit.sources.tables import choose
 from pairmark.errors import BadRequest
@@ -43,6 +44,10 @@ class SqliteTable:
     ) -> None:
         """Copy all that is known of a few facts."""
         self._copy(store, "near", names, f" WHERE {is_one_of(keys, spelled, 'TEXT')}")
+
+    def reach(self) -> Reach:
+        """Everything was there."""
+        return WHOLE
 
     def close(self) -> None:
         """Nothing stays open."""

@@ -8,7 +8,10 @@ from typing import Any
 from pairmark.errors import BadRequest, Busy
 
 PARTS = ("aggregate", "type", "time", "id", "payload", "published", "key", "correlation")
-SOURCE = "a CSV, JSONL or Parquet file or glob, sqlite:FILE[?table=NAME], or postgresql://...[?table=schema.name]"
+SOURCE = (
+    "a CSV, JSONL, Parquet or log file or glob, sqlite:FILE[?table=NAME], postgresql://...[?table=schema.name], "
+    "kafka://HOST:PORT/TOPIC[?from=...&to=...], or loki+http://HOST:PORT?query=...[&from=...&to=...&tenant=...]"
+)
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
