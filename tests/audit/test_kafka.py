@@ -240,6 +240,44 @@ def test_settings_come_from_the_environment_and_are_never_shown(topic, monkeypat
     assert value not in str(refused.value)
 
 
+def test_a_port_without_tls_is_told_as_such(topic, monkeypatch):
+    monkeypatch.setattr(kafka_log, "ANSWER", 2.0)
+    address = topic(event("a", 1))
+    monkeypatch.setenv("PAIRMARK_KAFKA_SECURITY_PROTOCOL", "ssl")
+    with pytest.raises(BadRequest, match=r"cannot be spoken to over TLS.*PAIRMARK_KAFKA_SSL_CA_LOCATION"):
+        audit(address)
+
+
+def test_a_login_that_is_refused_is_told_without_its_password(topic, monkeypatch):
+    monkeypatch.setattr(kafka_log, "ANSWER", 2.0)
+    address = topic(event("a", 1))
+    login = {
+        "SECURITY_PROTOCOL": "sasl_plaintext",
+        "SASL_MECHANISM": "PLAIN",
+        "SASL_USERNAME": "me",
+        "SASL_PASSWORD": "hush",
+    }
+    for name, value in login.items():
+        monkeypatch.setenv(f"PAIRMARK_KAFKA_{name}", value)
+    with pytest.raises(BadRequest, match=r"refuses the login.*_SASL_USERNAME") as refused:
+        audit(address)
+    assert "hush" not in str(refused.value)
+
+
+def test_a_slow_reader_is_not_taken_for_a_silent_broker(topic, monkeypatch):
+    monkeypatch.setattr(kafka_log, "IDLE", 0.3)
+    monkeypatch.setattr(kafka_log, "BATCH", 10)
+    log = kafka_log.TopicLog(topic(*[event("a", number) for number in range(40)]).split("/")[2], "it", {})
+    ranges, taken = log.ranges(log.topics(["events"])), 0
+    for batch in log.read(ranges):
+        end = time.monotonic() + 0.4
+        while time.monotonic() < end:
+            taken += 0
+        taken += len(batch)
+    log.close()
+    assert taken == 40
+
+
 def test_without_the_client_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     for name in [one for one in sys.modules if one.startswith("pairmark.audit.sources.kafka")]:

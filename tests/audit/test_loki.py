@@ -2,13 +2,18 @@
 
 import json
 from base64 import b64encode
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from pairmark.audit import audit
+from pairmark.audit.page import render_html
 from pairmark.audit.sources.address import open_source
 from pairmark.audit.sources.loki import LokiLogs
 from pairmark.audit.sources.loki_http import LONGEST_PAUSE, TRIES
+from pairmark.audit.terminal import print_report
+from pairmark.audit.texts import markdown
 from pairmark.errors import BadRequest, Busy, PairmarkError
 
 S = 10**9
@@ -86,6 +91,10 @@ def test_no_line_at_all_is_unknown(loki):
     report = audit(address(loki, '{app="other"}'), columns={"aggregate": "log_line", "type": "log_line"})
     assert report.verdict == "undetermined"
     assert any("absence proves nothing" in one for one in report.limits)
+    printed = Console(file=StringIO(), width=200)
+    print_report(report, printed)
+    for shown in (printed.file.getvalue(), markdown(report), render_html(report)):
+        assert "absence proves nothing" in shown
 
 
 def test_the_same_line_at_the_same_time_is_dropped_by_loki_and_that_is_said(loki):

@@ -5,6 +5,7 @@ What the messages mean is in `kafka_fields`. Every wait ends; what goes wrong is
 
 import re
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -30,7 +31,7 @@ NO_LOGIN = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION
 ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError.TOPIC_EXCEPTION})
 GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 READ_ONLY: dict[str, Any] = {
-    "group.id": "pairmark-audit",  # the client wants a name; no group is joined, asked for or made
+    "group.id": "pairmark-audit",  # the client wants a name; no group is joined or made
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
     "allow.auto.create.topics": False,
@@ -69,7 +70,7 @@ class TopicLog:
 
     def __init__(self, brokers: str, shown: str, settings: Mapping[str, str]) -> None:
         self._shown, self._settings = shown, {"bootstrap.servers": brokers, **settings}
-        self._told: list[KafkaError] = []
+        self._told: deque[KafkaError] = deque(maxlen=100)
         self.moved, self.behind = False, 0
         try:
             self._consumer = Consumer({**self._settings, **READ_ONLY, "error_cb": self._told.append})
@@ -165,15 +166,14 @@ class TopicLog:
         heard = time.monotonic()
         while waiting:
             arrived = self._consumer.consume(BATCH, PAUSE)
-            if arrived:
-                heard = time.monotonic()
-            elif time.monotonic() > heard + IDLE:
+            if not arrived and time.monotonic() > heard + IDLE:
                 self._refuse(None)
             kept = self._within(arrived, waiting)
             if kept:
                 yield kept
             for failed in (one for one in arrived if one.error() is not None):
                 self._end(failed, waiting)
+            heard = time.monotonic() if arrived else heard
         self._consumer.unassign()
 
     def _within(self, arrived: Sequence[Any], waiting: dict[tuple[str, int], Range]) -> list[Any]:
@@ -223,7 +223,8 @@ class TopicLog:
 
     def _refuse(self, error: KafkaError | None, topic: str = "") -> NoReturn:
         """Say why this cannot be read: what the broker answered, or what the connection told meanwhile."""
-        self._consumer.poll(0)
+        for _ in range(10):
+            self._consumer.poll(0)  # lets what was told arrive
         raise refusal(self._shown, [one for one in (error, *self._told) if one is not None], topic)
 
     def close(self) -> None:
@@ -244,10 +245,10 @@ def refusal(shown: str, told: Sequence[KafkaError], topic: str = "") -> Pairmark
             f"{shown} refuses the login.",
             remedy="Check PAIRMARK_KAFKA_SECURITY_PROTOCOL, _SASL_MECHANISM, _SASL_USERNAME and _SASL_PASSWORD.",
         )
-    if KafkaError._SSL in codes:
+    if KafkaError._SSL in codes or any("SSL" in one.str() for one in told):
         return BadRequest(
-            f"{shown} cannot be trusted over TLS.",
-            remedy="Check PAIRMARK_KAFKA_SSL_CA_LOCATION and the name in the broker's certificate.",
+            f"{shown} cannot be spoken to over TLS.",
+            remedy="Check PAIRMARK_KAFKA_SSL_CA_LOCATION, the name in the broker's certificate, and whether that port has TLS.",
         )
     return Busy(
         f"{shown} does not answer{f' ({told[0].name()})' if told else ''}.",

@@ -1,7 +1,8 @@
 """Lines of logs as the relations an audit reads. They are read three times at most: for names, for counts, for a closer look."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -25,13 +26,19 @@ class Line:
     beside: Mapping[str, str] = field(default_factory=dict)
 
 
-class LogTable:
-    """The lines that `read` gives, the same ones at each call."""
+class LogTable(ABC):
+    """A source that consists of lines."""
 
-    def __init__(self, read: Callable[[], Iterable[Line]]) -> None:
-        self._read = read
-        self.unread = 0
-        """Lines in which no field could be told."""
+    def __init__(self) -> None:
+        self._unread = 0
+
+    @abstractmethod
+    def _read(self) -> Iterable[Line]:
+        """The lines, the same ones at each call."""
+
+    def odd(self) -> dict[str, int]:
+        """How many lines could not be told from noise."""
+        return {"lines without a field (no JSON, no name=value)": self._unread}
 
     def columns(self) -> list[str]:
         """Names of all fields and labels there are; of too many, the most frequent."""
@@ -44,10 +51,10 @@ class LogTable:
     def load(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
         """Make `raw` of these fields, with the number of each line."""
         make_table(store, "raw", names, places=True)
-        self.unread, number, lines = 0, 0, iter(self._read())
+        self._unread, number, lines = 0, 0, iter(self._read())
         while batch := list(islice(lines, BATCH)):
             told = [fields_of(line.text) for line in batch]
-            self.unread += told.count(None)
+            self._unread += told.count(None)
             place = {PLACE[0]: [0] * len(batch), PLACE[1]: range(number, number + len(batch))}
             append(store, "raw", {**_columns(batch, told, names), **place})
             number += len(batch)

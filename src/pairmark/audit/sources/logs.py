@@ -3,12 +3,9 @@
 import gzip
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from glob import glob
 from itertools import islice
 from pathlib import Path
-
-import duckdb
 
 from pairmark.audit.columns import recognise
 from pairmark.audit.sources.lines import fields_of, is_partial, joined
@@ -21,16 +18,12 @@ HEAD = 200
 MOST_PARTS = 10_000
 
 
-@dataclass(frozen=True)
-class LogFiles:
+class LogFiles(LogTable):
     """One log, in one or more files."""
 
-    shown: str
-    files: tuple[tuple[Path, int], ...]
-    _table: LogTable = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_table", LogTable(self._lines))
+    def __init__(self, shown: str, files: Sequence[tuple[Path, int]]) -> None:
+        super().__init__()
+        self.shown, self._files = shown, files
 
     @classmethod
     def at(cls, text: str) -> "LogFiles":
@@ -41,33 +34,15 @@ class LogFiles:
             raise BadRequest(f"{text} is no file of log lines.", remedy="Give a file, or a glob such as 'logs/*.log'.")
         return cls(text, files)
 
-    def columns(self) -> list[str]:
-        """Names of the fields in any line."""
-        return self._table.columns()
-
-    def load(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
-        """Read all lines."""
-        self._table.load(store, names)
-
-    def look_closer(
-        self,
-        store: duckdb.DuckDBPyConnection,
-        names: Sequence[str],
-        keys: Sequence[str],
-        spelled: Sequence[Sequence[str | None]],
-    ) -> None:
-        """Read all lines again, and keep those of a few facts."""
-        self._table.look_closer(store, names, keys, spelled)
-
     def reach(self) -> Reach:
         """Lines that say nothing that could be told."""
-        return Reach(odd={"lines without a field (no JSON, no name=value)": self._table.unread})
+        return Reach(odd=self.odd())
 
     def close(self) -> None:
         """Nothing stays open."""
 
-    def _lines(self) -> Iterator[Line]:
-        for path, size in self.files:
+    def _read(self) -> Iterator[Line]:
+        for path, size in self._files:
             try:
                 yield from map(Line, _whole_lines(path, size))
             except (OSError, EOFError) as error:

@@ -6,12 +6,10 @@ Lines are put down in a temporary file, because asking twice is dear; where the 
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
-
-import duckdb
 
 from pairmark.audit.sources.log_table import OWN, Line, LogTable
 from pairmark.audit.sources.loki_http import Loki, LowerLimit, Page, TooMuch
@@ -33,7 +31,7 @@ SAME = (
 
 
 @dataclass
-class LokiLogs:
+class LokiLogs(LogTable):
     """The lines of one query, of one or several tenants."""
 
     loki: Loki
@@ -48,8 +46,8 @@ class LokiLogs:
     _beyond: int = 0
 
     def __post_init__(self) -> None:
+        super().__init__()
         self._spool = tempfile.TemporaryFile(prefix="pairmark-audit-")  # noqa: SIM115 - closed with the source
-        self._table = LogTable(self._spooled)
 
     @classmethod
     def at(cls, text: str) -> "LokiLogs":
@@ -86,7 +84,7 @@ class LokiLogs:
         """Fetch everything; names of labels and of fields in any line."""
         for tenant in self.tenants:
             self._fetch(tenant)
-        return self._table.columns()
+        return super().columns()
 
     def _fetch(self, tenant: str | None) -> None:
         step = min(max((self.end - self.begin) // 24, HOUR), 24 * HOUR)
@@ -126,7 +124,9 @@ class LokiLogs:
         except TooMuch:
             return None
         except LowerLimit as allowed:
-            (self.limit,) = allowed.args
+            self.limit = min(int(allowed.args[0]), self.limit - 1)
+            if self.limit < 1:
+                raise BadRequest(f"{self.loki.shown} allows no line an answer.") from allowed
             return self._page(begin, end, tenant)
 
     def _tell_gaps(self, empty: list[tuple[int, int]], whose: str) -> None:
@@ -146,21 +146,7 @@ class LokiLogs:
         if len(gaps) > 10:
             self._limits.append(f"{len(gaps) - 10} more spans of time{whose} have no logs.")
 
-    def load(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
-        """Read the lines that were put down."""
-        self._table.load(store, names)
-
-    def look_closer(
-        self,
-        store: duckdb.DuckDBPyConnection,
-        names: Sequence[str],
-        keys: Sequence[str],
-        spelled: Sequence[Sequence[str | None]],
-    ) -> None:
-        """Read them again for a few facts."""
-        self._table.look_closer(store, names, keys, spelled)
-
-    def _spooled(self) -> Iterator[Line]:
+    def _read(self) -> Iterator[Line]:
         self._spool.seek(0)
         for raw in self._spool:
             yield Line(*json.loads(raw))
@@ -171,8 +157,7 @@ class LokiLogs:
         if self._beyond:
             limits.append(f"{self._beyond:,} moments have {self.limit:,} lines or more, of which Loki gives no more.")
         conclusive = not self._beyond and not (self._begins_late and self.asked_begin)
-        unread = {"lines without a field (no JSON, no name=value)": self._table.unread}
-        return Reach((*limits, SAME), unread, conclusive)
+        return Reach((*limits, SAME), self.odd(), conclusive)
 
     def close(self) -> None:
         """Let go of the connection and the temporary file."""
