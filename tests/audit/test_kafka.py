@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from pairmark.audit import audit
+from pairmark.audit.columns import recognise
 from pairmark.audit.sources import kafka_log
 from pairmark.audit.sources.address import open_source
 from pairmark.audit.sources.kafka import KafkaTopics
@@ -264,18 +265,45 @@ def test_a_login_that_is_refused_is_told_without_its_password(topic, monkeypatch
     assert "hush" not in str(refused.value)
 
 
-def test_a_slow_reader_is_not_taken_for_a_silent_broker(topic, monkeypatch):
-    monkeypatch.setattr(kafka_log, "IDLE", 0.3)
-    monkeypatch.setattr(kafka_log, "BATCH", 10)
-    log = kafka_log.TopicLog(topic(*[event("a", number) for number in range(40)]).split("/")[2], "it", {})
-    ranges, taken = log.ranges(log.topics(["events"])), 0
-    for batch in log.read(ranges):
-        end = time.monotonic() + 0.4
-        while time.monotonic() < end:
-            taken += 0
-        taken += len(batch)
+class Clock:
+    """Says what time it is said to be."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_a_slow_reader_is_not_taken_for_a_silent_broker(topic, mock_kafka, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(kafka_log, "time", clock)
+    monkeypatch.setattr(kafka_log, "PAUSE", 0.05)
+    messages = [event("a", number) for number in range(4)]
+    address = topic(*messages, **{"batch.num.messages": 1, "linger.ms": 0, "max.in.flight": 1})
+    log = kafka_log.TopicLog(
+        address.split("/")[2], "it", {"max.partition.fetch.bytes": "300", "queued.min.messages": "1"}
+    )
+    ranges, batches = log.ranges(log.topics(["events"])), 0
+    mock_kafka.answer_after(400)
+    for _ in log.read(ranges):
+        clock.now += 10 * kafka_log.IDLE
+        batches += 1
     log.close()
-    assert taken == 40
+    assert batches > 1, "there must have been a wait between batches"
+
+
+def test_an_id_in_a_body_is_none_of_the_event():
+    found = recognise(
+        ["event_type", "data.id", "data.type", "data.created_at", "data.entity_id", "kafka_key"], {}, "it"
+    )
+    assert found.named() == {"aggregate": "data.entity_id", "type": "event_type", "key": "kafka_key"}
+
+
+def test_a_topic_of_framed_bodies_has_their_columns(topic):
+    framed = b"\x00\x00\x00\x00\x07" + json.dumps({"event_type": "done", "entity_id": "a"}).encode()
+    report = audit(topic({"value": framed}, {"value": framed}))
+    assert report.findings[0].key == {"aggregate": "a", "type": "done"}
+    assert report.odd == {}
 
 
 def test_without_the_client_the_remedy_is_named(monkeypatch):

@@ -168,6 +168,7 @@ def test_a_query_that_is_too_slow_is_asked_for_in_shorter_spans(loki):
     filled(loki)
     loki.faults = [(504, {}, "gateway timeout"), (500, {}, "context deadline exceeded")]
     assert audit(address(loki), columns={"aggregate": "app", "type": "app"}).totals["events"] == 24
+    assert min(end - begin for begin, end in loki.asked) == 900 * S
 
 
 ANSWERS = [

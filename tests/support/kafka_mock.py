@@ -62,6 +62,10 @@ class MockKafka:
         """Refuse connections, and cut those there are."""
         self._call("mock_broker_set_down", self._cluster, broker)
 
+    def answer_after(self, milliseconds: int, broker: int = 1) -> None:
+        """Take so long for every answer from now on."""
+        self._call("mock_broker_set_rtt", self._cluster, broker, milliseconds)
+
     def come_up(self, broker: int = 1) -> None:
         """The end of that."""
         self._call("mock_broker_set_up", self._cluster, broker)

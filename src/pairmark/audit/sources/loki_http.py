@@ -56,8 +56,8 @@ class Loki:
         return f"loki+http{'s' if self.secure else ''}://{self.host}{self.prefix}"
 
     def window(self, query: str, begin: int, end: int, limit: int, tenant: str | None) -> Page:
-        """Lines from `begin` to before `end` (ns), oldest first, `limit` of them at most."""
-        asked = {"query": query, "start": begin, "end": end, "limit": limit, "direction": "forward"}
+        """Lines from `begin` to before `end` (ns), `limit` of them at most."""
+        asked = {"query": query, "start": begin, "end": end, "limit": limit}
         body = self._get(f"{self.prefix}{PATH}?{urlencode(asked)}", self._headers(tenant))
         try:
             return _page(json.loads(body))
