@@ -125,11 +125,13 @@ def _result(path: Path, options: Options) -> ScoreResult:
         method=fitted.method,
         essays=sorted(essays, key=lambda essay: (essay.rank, essay.essay_id)),
         reliability={"value": figures.headline, "method": "empirical-bayes", "target": options.target_reliability},
-        ssr=figures.ssr, ssr_observed=figures.ssr_observed,
+        ssr=figures.ssr,
+        ssr_observed=figures.ssr_observed,
         comparisons=len(data),
         comparisons_per_essay=2 * len(data) / len(data.items),
         ties=int(np.sum(data.outcome == TIE)),
-        order_effect=fitted.order_effect, order_effect_se=fitted.order_effect_se,
+        order_effect=fitted.order_effect,
+        order_effect_se=fitted.order_effect_se,
         judges=work,
         provenance=_provenance(fitted),
         grades=grades,
@@ -140,7 +142,7 @@ def _result(path: Path, options: Options) -> ScoreResult:
         split_half=_split_half(fitted),
         convergence=course(judged, data, fitted, order_effect=options.order_effect),
         odd=misfit.odd_comparisons(fitted, fits),
-    )  # fmt: skip
+    )
 
 
 def _known(options: Options) -> length.Known:
