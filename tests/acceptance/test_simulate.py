@@ -1,5 +1,7 @@
 """`pairmark simulate` through the installed command: the table, the document, and what it refuses."""
 
+import signal
+
 import pytest
 
 from support.command import Pairmark
@@ -22,6 +24,28 @@ def test_one_screen_for_people_compares_all_rules(pairmark):
         assert word in done.out
     assert "Plan for" in done.out
     assert not pairmark.home.exists()
+
+
+def test_a_narrow_terminal_cuts_no_number_off(pairmark):
+    narrow = Pairmark(pairmark.home, COLUMNS="80")
+    done = narrow.run(*SMALL, "--cost", "40", "--comparisons-per-judge", "10")
+    assert done.code == 0, done.err
+    assert "…" not in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_progress_is_told_with_what_is_left_and_ctrl_c_ends_it_in_one_sentence(pairmark):
+    with pairmark.started("simulate", "--essays", "60", "--target-reliability", "0.9", "--seeds", "9000") as running:
+        lines = [running.process.stderr.readline() for _ in range(2)]
+        running.signal(signal.SIGINT)
+        done = running.end()
+    assert lines[0].startswith("adaptive, session 1 of 36,000")
+    assert "/s, " in lines[1]
+    assert lines[1].endswith("left\n")
+    assert done.code == 130
+    assert done.out == ""
+    assert done.err.splitlines()[-1] == "pairmark: Stopped. Nothing was written; the same command begins anew."
+    assert "Traceback" not in done.err
 
 
 def test_the_document_holds_design_and_ranges(pairmark):

@@ -55,16 +55,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     words = list(sys.argv[1:] if argv is None else argv)
+    after_stop = "The same command goes on where it was."
     as_json, verbose = "--json" in words, "--verbose" in words
     try:
         arguments = build_parser().parse_args(audit.spelled_out(words))
+        after_stop = getattr(arguments, "after_stop", after_stop)
         _set_up_logging(verbose=verbose)
         with signals.stopping_cleanly():
             return int(arguments.run(arguments))
     except PairmarkError as error:
         return _refuse(error.message, error.remedy, error.exit_code, as_json=as_json)
     except signals.Stopped as stopped:
-        return _refuse("Stopped.", "The same command goes on where it was.", stopped.exit_code, as_json=as_json)
+        return _refuse("Stopped.", after_stop, stopped.exit_code, as_json=as_json)
     except BrokenPipeError:
         sys.stderr.close()
         return 0

@@ -8,6 +8,9 @@ import sys
 from math import isfinite
 from typing import Any
 
+BEGINS_AGAIN = "Nothing was written; the same command begins anew."
+"""What is said after Ctrl-C by a command that stores nothing on its way."""
+
 
 def say(text: str) -> None:
     """One line for people, on stdout."""

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pairmark.cli.output import put_json
+from pairmark.cli.output import BEGINS_AGAIN, put_json
 from pairmark.errors import BadRequest
 
 
@@ -25,7 +25,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     _add_fit(parser)
     _add_columns(parser)
     _add_texts(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, after_stop=BEGINS_AGAIN)
 
 
 def _add_grades(parser: argparse.ArgumentParser) -> None:

@@ -1,16 +1,19 @@
 """`pairmark simulate`: what a design needs, before anyone spends it."""
 
 import argparse
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pairmark.cli.output import put_json
+from pairmark.cli.output import BEGINS_AGAIN, put_json
 from pairmark.errors import BadRequest
 
 if TYPE_CHECKING:
     from pairmark.stats.designs import Design, Need, Range
 
 RULES = ("adaptive", "closest-score", "equal-appearances", "random")
+WIDE = 100
+"""Columns of the terminal from which a cell has a single line."""
 FEWEST_SESSIONS, MOST_SESSIONS = 3, 10_000
 
 
@@ -42,7 +45,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="N",
         help="comparisons per essay to give up at (default %(default)s)",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, after_stop=BEGINS_AGAIN)
 
 
 def _add_assumptions(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +86,7 @@ def _add_prices(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate and report."""
-    from pairmark.stats.designs import LEVEL, Design, need  # noqa: PLC0415 - start-up time
+    from pairmark.stats.designs import LEVEL, Design  # noqa: PLC0415 - start-up time
     from pairmark.stats.errors import StatsError  # noqa: PLC0415
 
     seeds = _seeds(arguments)
@@ -99,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
             comparisons_per_judge=arguments.comparisons_per_judge,
             most_per_essay=arguments.most_per_essay,
         )
-        needs = [need(design, name, seeds) for name in dict.fromkeys(arguments.rule or RULES)]
+        needs = _simulated(design, list(dict.fromkeys(arguments.rule or RULES)), seeds)
     except StatsError as error:
         raise BadRequest(str(error), remedy="See `pairmark simulate --help`.") from error
     if arguments.json:
@@ -107,6 +110,25 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(design, needs)
     return 0
+
+
+def _simulated(design: "Design", rules: list[str], seeds: range) -> "list[Need]":
+    """All rules one after the other, with progress on stderr."""
+    from rich.console import Console  # noqa: PLC0415 - start-up time
+
+    from pairmark.clock import SystemClock  # noqa: PLC0415
+    from pairmark.report.progress import Progress  # noqa: PLC0415
+    from pairmark.stats.designs import need  # noqa: PLC0415
+
+    total, needs = len(rules) * len(seeds), []
+    with Progress(Console(file=sys.stderr), SystemClock()) as progress:
+        for number, name in enumerate(rules):
+
+            def told(done: int, before: int = number * len(seeds), name: str = name) -> None:
+                progress.tell([name, f"session {before + done:,} of {total:,}"], before + done, total)
+
+            needs.append(need(design, name, seeds, told))
+    return needs
 
 
 def _seeds(arguments: argparse.Namespace) -> range:
@@ -126,6 +148,7 @@ def _print(design: "Design", needs: "list[Need]") -> None:
     from rich.table import Table  # noqa: PLC0415
 
     console = Console(highlight=False)
+    narrow = console.width < WIDE
     console.print(
         f"{design.essays} essays, true SD {design.true_sd:g} logits, judge noise {design.judge_noise:g}, "
         f"{design.random_share:.0%} of decisions random; target {design.target:g}"
@@ -133,13 +156,18 @@ def _print(design: "Design", needs: "list[Need]") -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("pairing rule", no_wrap=True)
     money = ["cost"] if design.cost else []
-    for heading in ("per essay", "comparisons", "judges", "hours", *money, "true r²", "reached"):
+    for heading in ("per essay", "comparisons", "judges", "hours", *money, "r²" if narrow else "true r²", "reached"):
         table.add_column(heading, justify="right")
     for one in needs:
-        table.add_row(*_row(design, one))
+        table.add_row(*(_in_two_lines(cell) if narrow else cell for cell in _row(design, one)))
     console.print(table)
     console.print("Median of the simulated sessions that reached the target, and the middle 90 % of them.")
     console.print(_advice(design, needs[0]))
+
+
+def _in_two_lines(cell: str) -> str:
+    """A range below its median, a rule's name broken at its hyphen."""
+    return cell.replace(" (", "\n(").replace("-", "-\n") if cell != "-" else cell
 
 
 def _row(design: "Design", one: "Need") -> list[str]:
@@ -155,7 +183,7 @@ def _range(found: "Range | None", digits: int | None = None) -> str:
     """Median (low-high), rounded to what a plan needs."""
     if found is None:
         return "-"
-    digits = (0 if found.median >= 10 else 1) if digits is None else digits
+    digits = (0 if found.high >= 10 else 1) if digits is None else digits
     return f"{found.median:,.{digits}f} ({found.low:,.{digits}f}–{found.high:,.{digits}f})"  # noqa: RUF001 - a range
 
 

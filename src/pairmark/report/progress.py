@@ -4,6 +4,7 @@ Rate and time left come from the last half minute, so that a batch taken up agai
 """
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -58,13 +59,21 @@ class Progress:
             self._console.print(self._line)
 
     def update(self, *, wave: int, done: int, budget: int, cost: float | None = None) -> None:
-        """Tell the present state; drawn at once or with the next line.
+        """Tell the present state of a batch; drawn at once or with the next line.
 
         `done` and `budget` count comparisons; `cost` is what the judges have cost so far.
         """
+        self.tell(
+            [f"wave {wave}", f"{done:,} of at most {count(budget, 'comparison')}"], done, budget, most=True, cost=cost
+        )
+
+    def tell(
+        self, parts: Sequence[str], done: int, total: int, *, most: bool = False, cost: float | None = None
+    ) -> None:
+        """Tell how far anything is: what it does in words, and how many of `total` (`most`: or fewer) are done."""
         now = self._clock.monotonic()
         self._remember(_Sample(now, done))
-        self._line = Text(", ".join(self._parts(wave, done, budget, cost)))
+        self._line = Text(", ".join([*parts, *self._pace(done, total, most, cost)]))
         self._unshown = True
         if self._shown_at is None or now - self._shown_at >= self._pause:
             self._show(now)
@@ -89,15 +98,13 @@ class Progress:
             return None
         return (last.done - first.done) / (last.at - first.at)
 
-    def _parts(self, wave: int, done: int, budget: int, cost: float | None) -> list[str]:
-        parts = [f"wave {wave}", f"{done:,} of at most {count(budget, 'comparison')}"]
+    def _pace(self, done: int, total: int, most: bool, cost: float | None) -> Iterator[str]:
         rate = self._rate()
         if rate is not None:
-            parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
-            parts.append(f"at most {duration((budget - done) / rate)} left")
+            yield f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
+            yield f"{'at most ' if most else ''}{duration((total - done) / rate)} left"
         if cost is not None:
-            parts.append(f"cost {plain(cost)} {self._currency}".rstrip())
-        return parts
+            yield f"cost {plain(cost)} {self._currency}".rstrip()
 
 
 def duration(seconds: float) -> str:

@@ -11,16 +11,22 @@ from pairmark.stats.surprises import chance_of_each
 
 SIMULATED_CELLS, FEWEST = 40_000_000, 100
 """Judgements times simulations that take some seconds; with fewer simulations than this a band says little."""
+MOST_JUDGEMENTS = 1_000_000
+"""Above, nothing is told: a row for each judgement would take more memory than the score itself."""
 ODD_ESSAYS, ODD_EACH = 20, 3
 
 
 def essays(fitted: Fit) -> dict[str, Misfit]:
-    """Misfit of each essay by its id."""
+    """Misfit of each essay by its id; none where there are too many judgements."""
+    if len(fitted.comparisons) > MOST_JUDGEMENTS:
+        return {}
     return _by_id(stats.essay_misfit(fitted, simulations(fitted)))
 
 
 def judges(fitted: Fit) -> dict[str, Misfit]:
-    """Misfit of each judge by id."""
+    """Misfit of each judge by id; none where there are too many judgements."""
+    if len(fitted.comparisons) > MOST_JUDGEMENTS:
+        return {}
     return _by_id(stats.judge_misfit(fitted, simulations(fitted)))
 
 

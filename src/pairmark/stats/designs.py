@@ -4,7 +4,7 @@ One simulated session after the other is in `sessions`; asking and printing belo
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,11 +97,11 @@ class _Stop:
     true_reliability: float
 
 
-def need(design: Design, rule: str, seeds: Sequence[int]) -> Need:
+def need(design: Design, rule: str, seeds: Sequence[int], told: Callable[[int], None] | None = None) -> Need:
     """Simulate one session per seed until the headline reliability reaches the target.
 
     The number of comparisons is read off between the last wave below the target and the first one at it, on a straight
-    line, so that it does not depend on the size of waves.
+    line, so that it does not depend on the size of waves. `told` hears after each session how many are done.
 
     Examples
     --------
@@ -109,8 +109,13 @@ def need(design: Design, rule: str, seeds: Sequence[int]) -> Need:
     >>> found.reached, found.comparisons.low <= found.comparisons.median
     (3, True)
     """
+    stops: list[_Stop] = []
     with one_blas_thread():
-        stops = [stop for seed in seeds if (stop := _simulated(design, rule, seed)) is not None]
+        for done, seed in enumerate(seeds, start=1):
+            stop = _simulated(design, rule, seed)
+            stops += [] if stop is None else [stop]
+            if told is not None:
+                told(done)
     if not stops:
         return Need(rule, len(seeds), 0, None, None, None, None, None, None, None)
     comparisons = np.ceil([stop.comparisons for stop in stops])

@@ -51,6 +51,15 @@ def test_speed_is_that_of_the_last_half_minute() -> None:
     )
 
 
+def test_what_has_a_known_end_is_told_without_at_most() -> None:
+    target, clock, progress = made()
+    with progress:
+        for done in (1, 5, 9):
+            progress.tell(["adaptive", f"session {done} of 80"], done, 80)
+            clock.advance(8)
+    assert target.getvalue().splitlines()[-1] == "adaptive, session 9 of 80, 0.5/s, 2 min 22 s left"
+
+
 def test_a_standing_batch_promises_no_end() -> None:
     target, clock, progress = made()
     with progress:

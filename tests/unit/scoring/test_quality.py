@@ -166,6 +166,15 @@ def test_sizes_that_would_take_minutes_are_done_with_less_and_said_so(tmp_path, 
     assert any("scale of all judges" in note and "very many judgements" in note for note in result.warnings)
 
 
+def test_beyond_a_size_no_misfit_is_told_and_the_page_does_without(tmp_path, monkeypatch):
+    path = write(tmp_path / "v.csv", VOTES, rows())
+    monkeypatch.setattr(misfit, "MOST_JUDGEMENTS", 479)
+    result = score(path, out=tmp_path / "out")
+    assert {essay.misfit for essay in result.essays} == {judge.misfit for judge in result.judges} == {None}
+    assert result.odd == []
+    assert 'id="misfit"' not in (tmp_path / "out" / "report.html").read_text()
+
+
 @pytest.mark.parametrize(("judgements", "count"), [(1_000, 400), (200_000, 200), (400_000, 100), (400_001, 0)])
 def test_simulations_fit_the_size(judgements, count):
     first = np.arange(judgements) % 2
