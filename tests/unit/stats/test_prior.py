@@ -130,3 +130,12 @@ def test_the_sd_by_probes_is_that_of_exact_traces(per_item, count, share, monkey
         assert exact.products is None
         off.append((probed.log_variance - exact.log_variance) * exact.information**0.5)
     assert np.sqrt(np.mean(np.square(off))) < share
+
+
+def test_a_start_from_sparse_data_serves_denser_data():
+    """The number of probes differs."""
+    rows = rows_of(400, 4_000)
+    earlier, data = fit(data_of(rows, 400, 3_000)), data_of(rows, 400)
+    warm, cold = fit(data, start=earlier), fit(data)
+    assert earlier.solution.settled.products.shape != warm.solution.settled.products.shape
+    np.testing.assert_allclose(warm.theta, cold.theta, atol=1e-6)
