@@ -17,8 +17,8 @@ comparisons do would be.
 
 def measured(results: Path) -> list[dict[str, float]]:
     """Comparisons and milliseconds of every recorded fit, fewest comparisons first."""
-    run = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {"numbers": []}
-    found = [(ROW.fullmatch(row["what"]), row["value"]) for row in run["numbers"]]
+    runs = json.loads(results.read_text(encoding="utf-8"))["runs"] if results.exists() else []
+    found = [(ROW.fullmatch(row["what"]), row["value"]) for run in runs for row in run["rows"]]
     points = [
         {"comparisons": int(name[1].replace(",", "")), "milliseconds": round(value, 1)} for name, value in found if name
     ]

@@ -50,8 +50,9 @@ def test_a_sentence_of_an_error_reaches_the_page_with_its_remedy(tmp_path: Path)
 
 def test_the_chart_of_the_cost_of_fits_and_its_table_hold_the_recorded_numbers(tmp_path: Path) -> None:
     results, times = tmp_path / "results.json", {100_000: 20.04, 50_000: 11.0}
-    numbers = [{"what": f"fit, 2,000 x {rows:,}", "value": value} for rows, value in times.items()]
-    results.write_text(json.dumps({"numbers": [*numbers, {"what": "fit, 10,000 x 1,000,000", "value": 200.0}]}))
+    recorded = [{"what": f"fit, 2,000 x {rows:,}", "value": value} for rows, value in times.items()]
+    other = {"what": "fit, 10,000 x 1,000,000", "value": 200.0}
+    results.write_text(json.dumps({"runs": [{"rows": [other]}, {"rows": recorded}]}))
     specification = cost_of_fits.specification(results)
     assert specification is not None
     assert json.loads(specification)["data"]["values"] == [
