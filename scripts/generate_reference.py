@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reference_pages import (
     command_line,
+    cost_of_fits,
     failures,
     guarantee_tests,
     incident,
@@ -47,11 +48,15 @@ def pages() -> dict[Path, str]:
     guarantees = DOCS / "explanation" / "guarantees.md"
     the_incident = DOCS / "explanation" / "the-incident.md"
     outbox = ROOT / "examples" / "incident" / "event_outbox.csv"
-    return {
+    results, chart = ROOT / "tests" / "benchmarks" / "results.json", DOCS / "reference" / "cost-of-fits.vl.json"
+    specification = cost_of_fits.specification(results)
+    charts = {} if specification is None else {chart: specification}
+    return charts | {
         DOCS / "reference" / "cli.md": NOTICE + command_line.render(),
         DOCS / "reference" / "errors.md": NOTICE + failures.render(ROOT / "src"),
         DOCS / "reference" / "events.md": NOTICE + wire_events.render(),
-        DOCS / "reference" / "numbers.md": NOTICE + measurements.render(ROOT / "tests" / "benchmarks" / "results.json"),
+        DOCS / "reference" / "numbers.md": NOTICE + measurements.render(results),
+        DOCS / "reference" / "cost-of-fits.md": NOTICE + cost_of_fits.render(results, chart.name),
         DOCS / "reference" / "statistics.md": NOTICE + statistics.render(),
         DOCS / "reference" / "soak.md": NOTICE + soak_run.render(ROOT / "tests" / "soak.json"),
         guarantees: between_marks(guarantees.read_text(encoding="utf-8"), guarantee_tests.render(ROOT / "tests")),

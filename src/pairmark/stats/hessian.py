@@ -21,6 +21,7 @@ DENSE_UP_TO = 300  # parameters; above, one solution by conjugate gradients take
 FACTORED_UP_TO = (
     3000  # parameters; up to here, Cholesky factors are the way out where conjugate gradients do not settle
 )
+TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _conjugate_gradients(
 
 def _ratios(energy: Floats, other: Floats) -> Floats:
     """0 where a right side is solved exactly."""
-    return np.where(energy > 0, energy / other, 0.0)
+    return np.asarray(energy / np.maximum(other, TINY))
 
 
 def _dots(one: Floats, other: Floats) -> Floats:

@@ -55,7 +55,7 @@ class Probed:
     def theta_trace(self) -> float:
         """Sum of the variances of the scores."""
         n = self.curve.n_items
-        return float(np.vdot(self.signs[:n], self.products[:n, 1:])) / self.count
+        return float(np.sum(self.signs[:n] * self.products[:n, 1:])) / self.count
 
     def square(self) -> float:
         """Sum of the squared entries of the block of the scores."""
@@ -63,7 +63,7 @@ class Probed:
 
     def trace_with(self, change: Hessian) -> float:
         """Trace of the covariance times `change`."""
-        return float(np.vdot(self.signs, change.times(self.products)[:, 1:])) / self.count
+        return float(np.sum(self.signs * change.times(self.products)[:, 1:])) / self.count
 
 
 @lru_cache(maxsize=8)

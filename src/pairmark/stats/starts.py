@@ -34,7 +34,7 @@ def begin(model: Model, data: Comparisons, start: Floats | Fit | None, sd: float
     """What `start` and `sd` tell, and a guess for the rest. Items are sorted."""
     if isinstance(start, Fit):
         sd = sd or start.prior_sd
-        if sd is not None and _alike(start, model, data):
+        if sd is not None and sd >= LEAST_START_SD and _alike(start, model, data):
             return Start(start.solution.point, sd, start.solution.settled)
     scores = scores_of(data, start)
     # A start without spread, zeros or the near-zeros of circular votes, says nothing about the SD.

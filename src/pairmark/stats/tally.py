@@ -84,8 +84,8 @@ def _summed_units(cell: Cells) -> tuple[Ints, Floats, Floats, Floats]:
     cell = np.sort(cell)
     pair, result = cell >> 2, cell & 3
     begins = _begins(pair)
-    halves = np.add.reduceat(result, begins, dtype=np.int64)
-    tied = np.add.reduceat(result & 1, begins, dtype=np.int64)
+    halves = np.add.reduceat(result, begins)
+    tied = np.add.reduceat(result & 1, begins) if (result == 1).any() else np.zeros(len(begins))
     total = np.diff(np.append(begins, len(cell)))
     return pair[begins].astype(np.int64), halves / 2, total.astype(np.float64), tied.astype(np.float64)
 

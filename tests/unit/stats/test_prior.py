@@ -130,3 +130,22 @@ def test_the_sd_by_probes_is_that_of_exact_traces(per_item, count, share, monkey
         assert exact.products is None
         off.append((probed.log_variance - exact.log_variance) * exact.information**0.5)
     assert np.sqrt(np.mean(np.square(off))) < share
+
+
+def test_a_start_from_sparse_data_serves_denser_data():
+    """The number of probes differs."""
+    rows = rows_of(400, 4_000)
+    earlier, data = fit(data_of(rows, 400, 3_000)), data_of(rows, 400)
+    warm, cold = fit(data, start=earlier), fit(data)
+    assert earlier.solution.settled.products.shape != warm.solution.settled.products.shape
+    np.testing.assert_allclose(warm.theta, cold.theta, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_items", [40, 320])
+def test_a_start_from_scores_without_spread_finds_the_spread_of_later_ones(n_items):
+    """Coin tosses have an SD near 0, and from there the way back is long."""
+    tossed, rows = rows_of(n_items, 6 * n_items, sd=0.0, seed=3), rows_of(n_items, 12 * n_items)
+    earlier, data = fit(data_of(tossed, n_items)), data_of(rows, n_items)
+    warm, cold = fit(data, start=earlier), fit(data)
+    assert warm.prior_sd == pytest.approx(cold.prior_sd, rel=1e-6)
+    np.testing.assert_allclose(warm.theta, cold.theta, atol=1e-6)
