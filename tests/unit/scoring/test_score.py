@@ -2,11 +2,13 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import pairmark
 from pairmark.errors import BadRequest
@@ -186,6 +188,62 @@ def test_scores_are_held_against_length_where_texts_are_known():
     assert length.low < length.rank_correlation < length.high
     assert 0.5 < length.matched_accuracy < length.overall_accuracy < 1
     assert length.partial_correlation > 0.8
+
+
+def test_what_is_said_of_length_is_what_scipy_and_a_count_by_hand_say():
+    options = Options(texts=T31 / "texts.csv", compare="published_rank_score", smaller_is_better=True)
+    result = score(T31 / "votes.csv", options=options)
+    with (T31 / "texts.csv").open(newline="") as file:
+        texts = {row["item"]: row for row in csv.DictReader(file)}
+    ids = sorted(texts)
+    theta = {essay.essay_id: essay.theta for essay in result.essays}
+    words = {item: len(re.findall(r"[^\W_]+(?:['’‐-][^\W_]+)*", texts[item]["text"])) for item in ids}  # noqa: RUF001
+    by_score, by_words, published = (
+        stats.rankdata(column)
+        for column in (
+            [theta[i] for i in ids],
+            [words[i] for i in ids],
+            [-float(texts[i]["published_rank_score"]) for i in ids],
+        )
+    )
+    assert result.length.rank_correlation == pytest.approx(stats.pearsonr(by_score, by_words)[0], abs=1e-12)
+    left = [ranks - np.polyval(np.polyfit(by_words, ranks, 1), by_words) for ranks in (by_score, published)]
+    assert result.length.partial_correlation == pytest.approx(stats.pearsonr(*left)[0], abs=1e-12)
+
+    won, longer, matched = [], [], []
+    with (T31 / "votes.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            a, b, got = row["left"], row["right"], {"left": 1.0, "right": 0.0, "tie": 0.5}[row["vote"]]
+            if words[a] != words[b]:
+                longer.append(got if words[a] > words[b] else 1 - got)
+            if theta[a] == theta[b]:  # two texts with as many wins from as many votes
+                continue
+            won.append(got if theta[a] > theta[b] else 1 - got)
+            if 10 * max(words[a], words[b]) <= 11 * min(words[a], words[b]):
+                matched.append(won[-1])
+    assert (result.length.decisions, result.length.matched_pairs) == (len(longer), len(matched))
+    assert result.length.longer_won == pytest.approx(np.mean(longer))
+    assert result.length.matched_accuracy == pytest.approx(np.mean(matched))
+    assert result.length.overall_accuracy == pytest.approx(np.mean(won))
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["one two"] * 5, "all texts have 2 words"),
+        (["one", "one two", "one two three"], "that takes 4 judged essays with texts, not 3"),
+        (["..."] * 4, "all texts have 0 words"),
+    ],
+)
+def test_why_nothing_is_said_of_length_is_told(tmp_path, texts, told):
+    ids = "abcde"[: len(texts)]
+    rows = [f"{a},{b}\n" for a in ids for b in ids if a != b]
+    (tmp_path / "votes.csv").write_text("won,lost\n" + "".join(rows))
+    (tmp_path / "texts.csv").write_text("who,said\n" + "".join(f"{i},{t}\n" for i, t in zip(ids, texts, strict=True)))
+    options = Options(texts=tmp_path / "texts.csv", id_column="who", text_column="said")
+    result = score(tmp_path / "votes.csv", options=options, out=tmp_path / "out")
+    assert result.length is None
+    assert told in " ".join(result.warnings)
 
 
 def test_an_order_effect_needs_seats(tmp_path):
