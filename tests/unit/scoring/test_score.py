@@ -12,6 +12,7 @@ from scipy import stats
 
 import pairmark
 from pairmark.errors import BadRequest
+from pairmark.reading.grade_scales import read_scale, shipped
 from pairmark.reading.judgements import Columns
 from pairmark.scoring import Options, score
 from pairmark.stats.bradley_terry import fit
@@ -347,3 +348,28 @@ def test_an_anchor_that_nobody_judged_is_refused_with_its_row(tmp_path):
     (tmp_path / "anchors.csv").write_text("essay_id,grade\ne000,pass\nzoe,fail\n")
     with pytest.raises(BadRequest, match=r"Row 3 of .* names 'zoe', which nobody judged"):
         score(tmp_path / "votes.csv", options=Options(anchors=tmp_path / "anchors.csv", scale="pass-fail"))
+
+
+@pytest.mark.parametrize("scale", sorted(shipped()))
+def test_an_essay_that_equals_the_only_anchor_of_a_grade_gets_that_grade(tmp_path, scale):
+    """Every anchor has a twin with the same judgements. Below one standard error from the next anchor nothing is promised."""
+    grades, rng = read_scale(scale).grades, np.random.default_rng(8)
+    at, free = 1.2 * (np.arange(len(grades)) - (len(grades) - 1) / 2), rng.normal(0, 3, 30)
+    rows = []
+    for number in np.repeat(np.arange(len(grades)), 80):
+        other = int(rng.integers(len(free)))
+        won = rng.random() < 1 / (1 + np.exp(free[other] - at[number]))
+        rows += [(f"{kind}{number}", f"free{other}")[:: 1 if won else -1] for kind in ("anchor", "twin")]
+    (tmp_path / "votes.csv").write_text("won,lost\n" + "".join(f"{won},{lost}\n" for won, lost in rows))
+    lines = [f"anchor{number},{grade}\n" for number, grade in enumerate(grades)]
+    (tmp_path / "anchors.csv").write_text("essay_id,grade\n" + "".join(lines))
+    result = score(tmp_path / "votes.csv", options=Options(anchors=tmp_path / "anchors.csv", scale=scale))
+    found = {essay.essay_id: essay for essay in result.essays}
+    twins, known = ([found[f"{kind}{n}"] for n in range(len(grades))] for kind in ("twin", "anchor"))
+    assert [twin.theta for twin in twins] == pytest.approx([anchor.theta for anchor in known])
+    gaps = np.diff([anchor.theta for anchor in known]) / np.mean([anchor.standard_error for anchor in known])
+    apart = np.minimum(np.append(np.inf, gaps), np.append(gaps, np.inf)) >= 1
+    assert apart.mean() >= 0.5
+    right = np.array([twin.grade == grade for twin, grade in zip(twins, grades, strict=True)])
+    assert right[apart].all()
+    assert not any(anchor.displaced for anchor in result.grades.anchors)
