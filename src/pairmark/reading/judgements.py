@@ -135,6 +135,7 @@ def read_judgements(path: Path, *, columns: Columns = Columns(), where: Sequence
         parts = _Parts()
         for batch in rows:
             _take(batch, layout, parts, path)
+            parts.pack()
         return _joined(path, lines, layout, parts, columns.unit or layout.form.unit)
 
 
@@ -233,7 +234,6 @@ def _take(batch: Batch, layout: _Layout, parts: _Parts, path: Path) -> None:
         kept.append(column)
     parts.prints.append(batch.prints())
     parts.last_taken = batch.place_of(-1)
-    parts.pack()
 
 
 def _order(batch: Batch, layout: _Layout) -> tuple[Floats, Floats]:
