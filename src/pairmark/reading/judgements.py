@@ -32,6 +32,7 @@ from pairmark.reading.text_stream import Lines, open_lines
 from pairmark.stats.arrays import Floats, Ints
 
 MAX_JUDGEMENTS = 4_000 * MEGABYTE
+PACKED = 256  # batches that are put together
 LONG = 1000.0  # seconds; a median above is more likely a number of milliseconds
 
 
@@ -111,6 +112,15 @@ class _Parts:
     elsewhere: int = 0
     last_row: int = 0
     last_taken: int = 0
+    packed: int = 0
+
+    def pack(self) -> None:
+        """Put the arrays of many batches together now and then: small ones left lying would take as much memory again."""
+        if len(self.prints) - self.packed < PACKED:
+            return
+        for kept in (*self.columns, self.prints):
+            kept[self.packed :] = [np.concatenate(kept[self.packed :])]
+        self.packed += 1
 
 
 def read_judgements(path: Path, *, columns: Columns = Columns(), where: Sequence[tuple[str, str]] = ()) -> Judgements:
@@ -125,6 +135,7 @@ def read_judgements(path: Path, *, columns: Columns = Columns(), where: Sequence
         parts = _Parts()
         for batch in rows:
             _take(batch, layout, parts, path)
+            parts.pack()
         return _joined(path, lines, layout, parts, columns.unit or layout.form.unit)
 
 

@@ -23,11 +23,20 @@ class Known:
     other: dict[str, float] = field(default_factory=dict)
 
     def notes(self, items: Sequence[str]) -> list[str]:
-        """What should be told about texts that are missing."""
-        missing = [item for item in items if item not in self.words]
-        if not self.words or not missing:
+        """What should be told about texts that are missing, and why there may be nothing about length."""
+        if not self.words:
             return []
-        return [f"{len(missing):,} of {len(items):,} judged essays have no text, so they do not count for length."]
+        words = [self.words[item] for item in items if item in self.words]
+        missing, notes = len(items) - len(words), []
+        if missing:
+            notes.append(f"{missing:,} of {len(items):,} judged essays have no text, so they do not count for length.")
+        if len(words) < LEAST_ESSAYS:
+            notes.append(
+                f"Nothing is said about length: that takes {LEAST_ESSAYS} judged essays with texts, not {len(words)}."
+            )
+        elif len(set(words)) == 1:
+            notes.append(f"Nothing is said about length: all texts have {words[0]:,} words.")
+        return notes
 
 
 def read(

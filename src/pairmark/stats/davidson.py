@@ -74,24 +74,24 @@ class Averages:
 def averages(logit: Floats, variance: Floats, log_nu: float | None = None) -> Averages:
     """Moments averaged over d normal around `logit` with this variance, by Gauss-Hermite quadrature."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    reach, parts = np.sqrt(np.maximum(variance, 0)), list[list[Floats | None]]()
-    for node in nodes:
+    reach, sums = np.sqrt(np.maximum(variance, 0)), list[Floats | None]()
+    for node, share in zip(nodes, weights / weights.sum(), strict=True):
         at = chances(logit + node * reach, log_nu)
-        parts.append([at.mean, at.variance, at.tie, at.shared, at.tie_variance])
-    share = weights / weights.sum()
-    sums = [_weighted(share, [part[k] for part in parts]) for k in range(5)]
+        sums = _added(sums, share, [at.mean, at.variance, at.tie, at.shared, at.tie_variance])
     mean, spread = sums[:2]
     assert mean is not None
     assert spread is not None
     return Averages(mean, spread, *sums[2:])
 
 
-def _weighted(share: Floats, values: list[Floats | None]) -> Floats | None:
-    total: Floats | None = None
-    for weight, value in zip(share, values, strict=True):
-        if value is not None:
-            total = weight * value if total is None else total + weight * value
-    return total
+def _added(sums: list[Floats | None], share: float, values: list[Floats | None]) -> list[Floats | None]:
+    """Each of `sums` with the share of one node in it; never more than one node's values are held."""
+    if not sums:
+        return [None if value is None else share * value for value in values]
+    for total, value in zip(sums, values, strict=True):
+        if total is not None and value is not None:
+            np.add(total, share * value, out=total)
+    return sums
 
 
 def chances(logit: Floats, log_nu: float | Floats | None = None) -> Chances:

@@ -19,6 +19,7 @@ FULL_UP_TO = 2500  # items; the full covariance of so many takes 50 MB and about
 DRAWS = 100
 DRAW_ERROR = 1e-3  # relative error of each draw; far below the noise of drawing
 BLOCK = 8  # draws made at once, which bounds the memory
+PART = 500_000  # rows whose noise is held at once, which does, too
 SEED = 2087
 
 
@@ -203,24 +204,36 @@ class _Noise:
         return cls(model, of_d, shared, np.sqrt(np.maximum(weight * of_nu - shared**2, 0)))
 
     def draw(self, rng: np.random.Generator, count: int) -> Floats:
-        noise = rng.standard_normal((len(self.of_d), count))
         right = np.zeros((self.model.size, count))
-        n, rows = self.model.n_items, self.model.tally
-        right[:n] = self._incidence @ noise
-        for k in range(count if self.model.n_orders else 0):
-            right[n : n + self.model.n_orders, k] = summed(rows.group, self.of_d * noise[:, k], self.model.n_orders)
-        if self.shared is not None and self.of_nu is not None:
-            right[-1] = np.einsum("r,rk->k", self.shared, noise)
-            right[-1] += np.einsum("r,rk->k", self.of_nu, rng.standard_normal(noise.shape))
+        n, orders, group = self.model.n_items, self.model.n_orders, self.model.tally.group
+        for part, incidence in zip(self._parts, self._incidence, strict=True):
+            of_d = self.of_d[part]
+            noise = rng.standard_normal((len(of_d), count))
+            right[:n] += incidence @ noise
+            for k in range(count if orders else 0):
+                right[n : n + orders, k] += summed(group[part], of_d * noise[:, k], orders)
+            if self.shared is not None:
+                right[-1] += np.einsum("r,rk->k", self.shared[part], noise)
+        if self.of_nu is None:
+            return right
+        for part in self._parts:
+            of_nu = self.of_nu[part]
+            right[-1] += np.einsum("r,rk->k", of_nu, rng.standard_normal((len(of_nu), count)))
         return right
 
+    @property
+    def _parts(self) -> list[slice]:
+        return [slice(begin, begin + PART) for begin in range(0, len(self.of_d), PART)]
+
     @cached_property
-    def _incidence(self) -> Any:
-        """+root at the first item and -root at the second item of each row."""
+    def _incidence(self) -> list[Any]:
+        """Of each part, +root at the first item and -root at the second item of each row."""
         from scipy.sparse import csc_array  # noqa: PLC0415 - slow to import, not needed for small fits
 
-        rows = self.model.tally
-        ends = np.stack([rows.first, rows.second], axis=1).ravel()
-        roots = np.stack([self.of_d, -self.of_d], axis=1).ravel()
-        begins = 2 * np.arange(len(self.of_d) + 1)
-        return csc_array((roots, ends, begins), shape=(self.model.n_items, len(self.of_d)))
+        found, rows = [], self.model.tally
+        for part in self._parts:
+            ends = np.stack([rows.first[part], rows.second[part]], axis=1).ravel()
+            roots = np.stack([self.of_d[part], -self.of_d[part]], axis=1).ravel()
+            begins = 2 * np.arange(len(roots) // 2 + 1)
+            found.append(csc_array((roots, ends, begins), shape=(self.model.n_items, len(roots) // 2)))
+        return found

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pairmark.errors import BadRequest
-from pairmark.reading import judgement_columns
+from pairmark.reading import judgement_columns, judgements
 from pairmark.reading.judgement_forms import FORMS
 from pairmark.reading.judgements import Columns, Judgements, read_judgements
 from pairmark.report.tables import JUDGEMENT_COLUMNS, judgements_csv
@@ -264,6 +264,17 @@ def test_rows_keep_their_numbers_over_batches(table: Build, monkeypatch: pytest.
     with pytest.raises(BadRequest, match="Row 13 of"):
         read_judgements(table(content))
     assert len(read_judgements(table(content.removesuffix("c,c\n")))) == 10
+
+
+def test_batches_put_together_now_and_then_stay_in_order(table: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = "won,lost,time\n" + "".join(f"e{k % 7},f{k % 5},{k}\n" for k in range(61))
+    whole = read_judgements(table(content))
+    monkeypatch.setattr(judgement_columns, "ROWS", 4)
+    monkeypatch.setattr(judgements, "PACKED", 3)
+    parts = read_judgements(table(content))
+    assert rows(parts) == rows(whole)
+    assert parts.seconds.tolist() == list(range(61))
+    assert parts.notes == whole.notes
 
 
 ids = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=20).map(

@@ -2,14 +2,17 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import pairmark
 from pairmark.errors import BadRequest
+from pairmark.reading.grade_scales import read_scale, shipped
 from pairmark.reading.judgements import Columns
 from pairmark.scoring import Options, score
 from pairmark.stats.bradley_terry import fit
@@ -188,6 +191,62 @@ def test_scores_are_held_against_length_where_texts_are_known():
     assert length.partial_correlation > 0.8
 
 
+def test_what_is_said_of_length_is_what_scipy_and_a_count_by_hand_say():
+    options = Options(texts=T31 / "texts.csv", compare="published_rank_score", smaller_is_better=True)
+    result = score(T31 / "votes.csv", options=options)
+    with (T31 / "texts.csv").open(newline="") as file:
+        texts = {row["item"]: row for row in csv.DictReader(file)}
+    ids = sorted(texts)
+    theta = {essay.essay_id: essay.theta for essay in result.essays}
+    words = {item: len(re.findall(r"[^\W_]+(?:['’‐-][^\W_]+)*", texts[item]["text"])) for item in ids}  # noqa: RUF001
+    by_score, by_words, published = (
+        stats.rankdata(column)
+        for column in (
+            [theta[i] for i in ids],
+            [words[i] for i in ids],
+            [-float(texts[i]["published_rank_score"]) for i in ids],
+        )
+    )
+    assert result.length.rank_correlation == pytest.approx(stats.pearsonr(by_score, by_words)[0], abs=1e-12)
+    left = [ranks - np.polyval(np.polyfit(by_words, ranks, 1), by_words) for ranks in (by_score, published)]
+    assert result.length.partial_correlation == pytest.approx(stats.pearsonr(*left)[0], abs=1e-12)
+
+    won, longer, matched = [], [], []
+    with (T31 / "votes.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            a, b, got = row["left"], row["right"], {"left": 1.0, "right": 0.0, "tie": 0.5}[row["vote"]]
+            if words[a] != words[b]:
+                longer.append(got if words[a] > words[b] else 1 - got)
+            if theta[a] == theta[b]:  # two texts with as many wins from as many votes
+                continue
+            won.append(got if theta[a] > theta[b] else 1 - got)
+            if 10 * max(words[a], words[b]) <= 11 * min(words[a], words[b]):
+                matched.append(won[-1])
+    assert (result.length.decisions, result.length.matched_pairs) == (len(longer), len(matched))
+    assert result.length.longer_won == pytest.approx(np.mean(longer))
+    assert result.length.matched_accuracy == pytest.approx(np.mean(matched))
+    assert result.length.overall_accuracy == pytest.approx(np.mean(won))
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["one two"] * 5, "all texts have 2 words"),
+        (["one", "one two", "one two three"], "that takes 4 judged essays with texts, not 3"),
+        (["..."] * 4, "all texts have 0 words"),
+    ],
+)
+def test_why_nothing_is_said_of_length_is_told(tmp_path, texts, told):
+    ids = "abcde"[: len(texts)]
+    rows = [f"{a},{b}\n" for a in ids for b in ids if a != b]
+    (tmp_path / "votes.csv").write_text("won,lost\n" + "".join(rows))
+    (tmp_path / "texts.csv").write_text("who,said\n" + "".join(f"{i},{t}\n" for i, t in zip(ids, texts, strict=True)))
+    options = Options(texts=tmp_path / "texts.csv", id_column="who", text_column="said")
+    result = score(tmp_path / "votes.csv", options=options, out=tmp_path / "out")
+    assert result.length is None
+    assert told in " ".join(result.warnings)
+
+
 def test_an_order_effect_needs_seats(tmp_path):
     session(tmp_path / "votes.csv")
     assert score(tmp_path / "votes.csv", options=Options(order_effect=True)).order_effect_se > 0
@@ -289,3 +348,28 @@ def test_an_anchor_that_nobody_judged_is_refused_with_its_row(tmp_path):
     (tmp_path / "anchors.csv").write_text("essay_id,grade\ne000,pass\nzoe,fail\n")
     with pytest.raises(BadRequest, match=r"Row 3 of .* names 'zoe', which nobody judged"):
         score(tmp_path / "votes.csv", options=Options(anchors=tmp_path / "anchors.csv", scale="pass-fail"))
+
+
+@pytest.mark.parametrize("scale", sorted(shipped()))
+def test_an_essay_that_equals_the_only_anchor_of_a_grade_gets_that_grade(tmp_path, scale):
+    """Every anchor has a twin with the same judgements. Below one standard error from the next anchor nothing is promised."""
+    grades, rng = read_scale(scale).grades, np.random.default_rng(8)
+    at, free = 1.2 * (np.arange(len(grades)) - (len(grades) - 1) / 2), rng.normal(0, 3, 30)
+    rows = []
+    for number in np.repeat(np.arange(len(grades)), 80):
+        other = int(rng.integers(len(free)))
+        won = rng.random() < 1 / (1 + np.exp(free[other] - at[number]))
+        rows += [(f"{kind}{number}", f"free{other}")[:: 1 if won else -1] for kind in ("anchor", "twin")]
+    (tmp_path / "votes.csv").write_text("won,lost\n" + "".join(f"{won},{lost}\n" for won, lost in rows))
+    lines = [f"anchor{number},{grade}\n" for number, grade in enumerate(grades)]
+    (tmp_path / "anchors.csv").write_text("essay_id,grade\n" + "".join(lines))
+    result = score(tmp_path / "votes.csv", options=Options(anchors=tmp_path / "anchors.csv", scale=scale))
+    found = {essay.essay_id: essay for essay in result.essays}
+    twins, known = ([found[f"{kind}{n}"] for n in range(len(grades))] for kind in ("twin", "anchor"))
+    assert [twin.theta for twin in twins] == pytest.approx([anchor.theta for anchor in known])
+    gaps = np.diff([anchor.theta for anchor in known]) / np.mean([anchor.standard_error for anchor in known])
+    apart = np.minimum(np.append(np.inf, gaps), np.append(gaps, np.inf)) >= 1
+    assert apart.mean() >= 0.5
+    right = np.array([twin.grade == grade for twin, grade in zip(twins, grades, strict=True)])
+    assert right[apart].all()
+    assert not any(anchor.displaced for anchor in result.grades.anchors)
