@@ -8,6 +8,7 @@ from pairmark.stats.comparisons import comparisons
 from pairmark.stats.posterior import curvature_change, evaluate, hessian
 from pairmark.stats.probes import FEW, MANY, Probed, probes
 from pairmark.stats.spread import Full
+from pairmark.stats.starts import LEAST_START_SD, begin
 from pairmark.stats.threads import one_blas_thread
 
 
@@ -143,9 +144,10 @@ def test_a_start_from_sparse_data_serves_denser_data():
 
 @pytest.mark.parametrize("n_items", [40, 320])
 def test_a_start_from_scores_without_spread_finds_the_spread_of_later_ones(n_items):
-    """Coin tosses have an SD near 0, and from there the way back is long."""
-    tossed, rows = rows_of(n_items, 6 * n_items, sd=0.0, seed=3), rows_of(n_items, 12 * n_items)
+    """Coin tosses have an SD near 0, and from there the way back is long: it is not begun there."""
+    tossed, rows = rows_of(n_items, 6 * n_items, sd=0.0, seed=2), rows_of(n_items, 12 * n_items)
     earlier, data = fit(data_of(tossed, n_items)), data_of(rows, n_items)
     warm, cold = fit(data, start=earlier), fit(data)
+    assert earlier.prior_sd < LEAST_START_SD < begin(cold.solution.model, data, earlier, None).sd
     assert warm.prior_sd == pytest.approx(cold.prior_sd, rel=1e-6)
     np.testing.assert_allclose(warm.theta, cold.theta, atol=1e-6)
