@@ -51,7 +51,7 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Judgements:
-    """Judgements as arrays of shape (n_judgements,), in the order of the file.
+    """Judgements as arrays of shape (n_judgements,), in the order of the file, in 4 bytes a number where that is exact.
 
     `first`, `second` point into `items`, `judge` into `judges` (-1: unknown); `outcome` is 1 if the first won, .5 a tie,
     0 the second; `seconds` is NaN where unknown. `seats`: whether `first` was really shown first. `wave` is the number of the
@@ -251,8 +251,8 @@ def _joined(path: Path, lines: Lines, layout: _Layout, parts: _Parts, unit: Unit
     seconds = seconds.astype(np.float64) / (1000 if unit == "ms" else 1)
     return Judgements(
         path=path, form=layout.form.name, digest=lines.digest, items=tuple(parts.items), judges=tuple(parts.judges),
-        first=first.astype(np.int64), second=second.astype(np.int64), outcome=outcome.astype(np.float64),
-        weight=weight if layout.weight is not None else None, judge=judge.astype(np.int64), seconds=seconds,
+        first=first, second=second, outcome=outcome,
+        weight=weight if layout.weight is not None else None, judge=judge, seconds=seconds,
         seats=layout.form.seats, notes=(*_notes(lines, layout, parts, seconds), *_cut_off(lines, parts, first, second)),
         wave=_complete(wave), when=_complete(when),
     )  # fmt: skip
