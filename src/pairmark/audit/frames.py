@@ -1,4 +1,4 @@
-"""Findings as plain columns for notebooks: lists of equal length by name, as pandas and polars take them; neither is needed here."""
+"""Findings as plain columns for notebooks: lists of equal length by name, as pandas and polars take them, not needed here."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ def events_frame(report: AuditReport) -> Columns:
     columns: Columns = {"finding": [], "event": [], "time": [], "offset_seconds": [], "interval_seconds": []}
     for number, one in enumerate(report.findings, start=1):
         begin = datetime.fromisoformat(one.first) if one.first else None
-        before = None
+        before: float | None = None
         for place, offset in enumerate(one.offsets_ms, start=1):
             moment = begin + timedelta(milliseconds=offset) if begin else None
             interval = None if before is None else (offset - before) / 1e3
