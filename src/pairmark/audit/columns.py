@@ -90,14 +90,19 @@ def recognise(present: Sequence[str], chosen: Mapping[str, str], where: str) -> 
     return Columns(**taken)
 
 
-def matched(present: Sequence[str], chosen: Mapping[str, str], where: str) -> dict[str, str]:
+def matched(
+    present: Sequence[str],
+    chosen: Mapping[str, str],
+    where: str,
+    usual: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, str]:
     """Columns by part, as far as they are named or recognised; raises `BadRequest` for a name that is not there."""
     taken = {part: _present(name, present, part, where) for part, name in chosen.items()}
     by_lower = {name.lower(): name for name in reversed(present)}
-    for part in NAMES:
+    for part, names in (usual or {part: tuple(_likely(part)) for part in NAMES}).items():
         if part in taken:
             continue
-        likely = (by_lower[name] for name in _likely(part) if name in by_lower)
+        likely = (by_lower[name] for name in names if name in by_lower)
         found = next((name for name in likely if name not in taken.values()), None)
         if found is not None:
             taken[part] = found

@@ -102,11 +102,10 @@ def audit(
     correlation and payload. `columns`: column names by part, where they are not recognised. `triggers`: a source of what may
     have caused the events, such as callbacks; only it tells a loop from a drain.
     """
-    _check(unique_on)
+    chosen = chosen_from(types=types, since=since, until=until, unique_on=unique_on)
     opened = open_source(source)
     found = recognise(opened.columns(), columns or {}, opened.shown)
     _check_parts(unique_on, found, opened.shown)
-    chosen = Chosen(types, _moment(since, "since"), _moment(until, "until"), unique_on)
     store = Store(opened, found, chosen)
     try:
         rows = store.repeated(EXAMINED)
@@ -115,6 +114,18 @@ def audit(
         return _report(store, opened, found, chosen, _findings(rows, chosen, joined))
     finally:
         store.close()
+
+
+def chosen_from(
+    *,
+    types: Sequence[str] = (),
+    since: str | None = None,
+    until: str | None = None,
+    unique_on: Sequence[str] = ("aggregate", "type"),
+) -> Chosen:
+    """What is asked for, checked."""
+    _check(unique_on)
+    return Chosen(types, _moment(since, "since"), _moment(until, "until"), unique_on)
 
 
 def _check(unique_on: Sequence[str]) -> None:
@@ -238,7 +249,8 @@ def _next_steps(totals: Totals, findings: list[Finding], store: Store, chosen: C
     if not totals.affected:
         return [f"Nothing repeats on {', '.join(chosen.unique_on)} in this snapshot."]
     steps = [
-        "Find out whether the effects repeated as well, in the ledgers and tables of the consumers: events alone cannot tell."
+        "Find out whether the effects repeated as well, in the ledgers and tables of the consumers (`pairmark audit impact`): "
+        "events alone cannot tell."
     ]
     settling = list(dict.fromkeys(finding.settles for finding in findings[:10] if finding.settles))
     steps += [f"To be surer of the cause: {what}." for what in settling[:2]]

@@ -66,6 +66,10 @@ class PostgresTable:
         """Columns of the table."""
         return list(self._kinds)
 
+    def tables(self) -> dict[str, list[str]]:
+        """Tables that may be read, by schema and name, with their columns."""
+        return {name: list(columns) for name, columns in self._tables.items()}
+
     def load(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
         """Copy these columns in the driver's binary batches."""
         self._copy(store, "raw", names, "")
@@ -107,7 +111,7 @@ class PostgresTable:
 
     @cached_property
     def _chosen(self) -> str:
-        return choose({name: list(columns) for name, columns in self._tables.items()}, self.table, self.shown)
+        return choose(self.tables(), self.table, self.shown)
 
     @property
     def _kinds(self) -> dict[str, str]:

@@ -29,7 +29,7 @@ class SqliteTable:
 
     def columns(self) -> list[str]:
         """Columns of the table."""
-        return self._tables()[self._table()]
+        return self.tables()[self._table()]
 
     def load(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
         """Copy these columns; one statement is one snapshot."""
@@ -61,9 +61,10 @@ class SqliteTable:
             store.unregister("arriving")
 
     def _table(self) -> str:
-        return choose(self._tables(), self.table, self.shown)
+        return choose(self.tables(), self.table, self.shown)
 
-    def _tables(self) -> dict[str, list[str]]:
+    def tables(self) -> dict[str, list[str]]:
+        """Tables and views with their columns."""
         if not self.path.is_file():
             raise BadRequest(
                 f"{self.path} is not there.", remedy="Give sqlite:FILE with the path of a SQLite database."

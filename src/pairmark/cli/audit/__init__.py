@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from pairmark.cli.audit import again, looking
+from pairmark.cli.audit import again, harm, looking, recurrence
 
-MODULES = (looking, again)
+MODULES = (looking, again, harm, recurrence)
 WAYS: tuple[str, ...] = tuple(way for module in MODULES for way in module.WAYS)
 
 

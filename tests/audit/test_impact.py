@@ -1,0 +1,229 @@
+"""Who was charged how often, by the ledger and by nothing else; refunds that are exact; effects counted next to facts."""
+
+import csv
+import json
+import sqlite3
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from pairmark.audit.consumers import Effect, effects, presets_at
+from pairmark.audit.impact import impact
+from pairmark.audit.refunds import refund_csv, refund_sql
+from pairmark.errors import BadRequest
+from pairmark.storage.connection import Database
+from support.command import Pairmark
+from support.incident import PATH, SECOND, WORST, rows
+
+CHARGES = [
+    *(("school-1", "0.10", WORST.upper(), f"2025-11-15 19:00:{n:02}") for n in range(12)),
+    ("school-1", "3.5", SECOND, "2025-11-16 10:00:00"),
+    ("school-2", "7", SECOND, "2025-11-16 09:00:00"),
+    ("school-2", "9", SECOND, "2025-11-16 11:00:00"),
+    ("school-3", "5", rows()[0]["aggregate_id"], "2025-11-16 11:00:00"),
+    ("school-3", "5", rows()[0]["aggregate_id"], "2025-11-16 11:00:00"),
+]
+HEADER = ("account_id", "amount", "reference", "created_at")
+
+
+def as_csv(folder: Path, conninfo: str, charges=CHARGES, header=HEADER) -> str:
+    with (folder / "ledger.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *charges])
+    return str(folder / "ledger.csv")
+
+
+def as_jsonl(folder: Path, conninfo: str) -> str:
+    text = "".join(json.dumps(dict(zip(HEADER, row, strict=True))) + "\n" for row in CHARGES)
+    (folder / "ledger.jsonl").write_text(text, encoding="utf-8")
+    return str(folder / "ledger.jsonl")
+
+
+def as_parquet(folder: Path, conninfo: str) -> str:
+    with duckdb.connect() as store:
+        store.execute(
+            f"CREATE TABLE t AS SELECT * REPLACE (amount::DECIMAL(18, 2) AS amount) FROM '{as_csv(folder, conninfo)}'"
+        )
+        store.execute(f"COPY t TO '{folder}/ledger.parquet'")
+    return f"{folder}/ledger.parquet"
+
+
+def as_sqlite(folder: Path, conninfo: str) -> str:
+    with closing(sqlite3.connect(folder / "ledger.db")) as connection:
+        connection.execute("CREATE TABLE credit_ledger (account_id TEXT, amount TEXT, reference TEXT, created_at TEXT)")
+        connection.executemany("INSERT INTO credit_ledger VALUES (?, ?, ?, ?)", CHARGES)
+        connection.commit()
+    return f"sqlite:{folder / 'ledger.db'}?table=credit_ledger"
+
+
+def as_postgresql(folder: Path, conninfo: str) -> str:
+    with Database(conninfo, direct_login=True).connect() as connection:
+        connection.execute("CREATE SCHEMA money")
+        connection.execute(
+            "CREATE TABLE money.credit_ledger (account_id text, amount numeric, reference text, created_at timestamptz)"
+        )
+        with connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO money.credit_ledger VALUES (%s, %s, %s, %s::timestamptz)", CHARGES)
+    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
+    return f"postgresql://{parts['user']}@/{parts['dbname']}?host={parts['host']}&table=money.credit_ledger"
+
+
+@pytest.mark.parametrize(
+    "made", [as_csv, as_jsonl, as_parquet, as_sqlite, as_postgresql], ids=lambda one: one.__name__[3:]
+)
+def test_who_was_charged_how_often_from_every_kind_of_ledger(made, tmp_path, conninfo):
+    found = impact(str(PATH), made(tmp_path, conninfo))
+    assert (found.verdict, found.sign, found.repeated, found.charged, found.not_charged) == (
+        "findings",
+        "positive",
+        2,
+        2,
+        0,
+    )
+    assert [(one.account, one.reference, one.told, one.charges, one.overcharge, one.alike) for one in found.overcharged] == [
+        ("school-2", SECOND, 13, 2, Decimal(9), False), ("school-1", WORST, 83, 12, Decimal("1.10"), True)
+    ]  # fmt: skip
+    assert [(one.account, one.overcharge) for one in found.accounts] == [
+        ("school-2", Decimal(9)),
+        ("school-1", Decimal("1.1")),
+    ]
+    assert found.charged_once == 1
+
+
+def test_amounts_are_exact_to_the_last_digit(tmp_path):
+    small = [
+        ("a", "0.1", SECOND, ""),
+        ("a", "0.2", SECOND, ""),
+        ("a", "12345678901234567890.000000000000000000001", SECOND, ""),
+    ]
+    (one,) = impact(str(PATH), as_csv(tmp_path, "", small)).overcharged
+    assert f"{one.net:f}" == "12345678901234567890.300000000000000000001"
+
+
+@pytest.mark.parametrize("name", ["sqlite", "csv", "postgresql"])
+def test_a_query_may_stand_for_the_table(tmp_path, conninfo, name):
+    made = {"sqlite": as_sqlite, "csv": as_csv, "postgresql": as_postgresql}[name]
+    table = {"sqlite": "credit_ledger", "csv": "ledger", "postgresql": "money.credit_ledger"}[name]
+    query = f"SELECT 'x' || account_id AS who, amount, reference AS what FROM {table} WHERE account_id = 'school-1'"
+    columns = {"account": "who", "reference": "what"}
+    found = impact(str(PATH), made(tmp_path, conninfo), ledger_query=query, ledger_columns=columns)
+    assert [(one.account, one.overcharge) for one in found.accounts] == [("xschool-1", Decimal("1.1"))]
+
+
+@pytest.mark.parametrize("made", [as_sqlite, as_postgresql, as_csv])
+def test_a_query_cannot_write(tmp_path, conninfo, made):
+    address = made(tmp_path, conninfo)
+    before = impact(str(PATH), address).accounts
+    deletes = [f"DELETE FROM {table} RETURNING *" for table in ("credit_ledger", "money.credit_ledger")]
+    for query in (*deletes, f"COMMIT; {deletes[1]}", f"COPY ledger TO '{tmp_path}/x.csv'"):
+        with pytest.raises(BadRequest):
+            impact(str(PATH), address, ledger_query=query)
+    assert impact(str(PATH), address).accounts == before
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_a_refund_already_given_is_taken_off_and_signs_are_never_guessed(tmp_path):
+    charged = [("a", "-4", SECOND, "1"), ("a", "-4", SECOND, "2"), ("a", "-4", SECOND, "3"), ("a", "4", SECOND, "4")]
+    with pytest.raises(BadRequest, match="--charges positive or --charges negative"):
+        impact(str(PATH), as_csv(tmp_path, "", charged))
+    (one,) = impact(str(PATH), as_csv(tmp_path, "", charged), charges="negative").overcharged
+    assert (one.charges, one.net, one.overcharge) == (3, Decimal(8), Decimal(4))
+    whole = [*charged, ("a", "4", SECOND, "5")]
+    assert impact(str(PATH), as_csv(tmp_path, "", whole), charges="negative").verdict == "clean"
+    assert impact(str(PATH), as_csv(tmp_path, "", charged[:1])).sign == "negative"
+
+
+def test_currencies_are_never_added_up(tmp_path):
+    header = ("account_id", "amount", "reference", "currency")
+    charged = [
+        ("a", "4", SECOND, "EUR"),
+        ("a", "4", SECOND, "EUR"),
+        ("a", "40", SECOND, "SEK"),
+        ("a", "40", SECOND, "SEK"),
+    ]
+    found = impact(str(PATH), as_csv(tmp_path, "", charged, header))
+    assert [(one.currency, one.overcharge) for one in found.accounts] == [("EUR", Decimal(4)), ("SEK", Decimal(40))]
+
+
+def test_a_ledger_that_matches_nothing_says_nothing(tmp_path):
+    assert impact(str(PATH), as_csv(tmp_path, "", [("a", "1", "other", "")])).verdict == "undetermined"
+    single = next(row["aggregate_id"] for row in rows() if row["aggregate_id"] not in (WORST, SECOND))
+    assert impact(str(PATH), as_csv(tmp_path, "", [("a", "1", single, "")])).verdict == "undetermined"
+    assert impact(str(PATH), as_csv(tmp_path, "", [("a", "1", SECOND, "")])).verdict == "clean"
+    assert (
+        impact(str(PATH), as_csv(tmp_path, "", [("a", "1", single, "")]), unique_on=["aggregate", "id"]).verdict
+        == "clean"
+    )
+
+
+@pytest.mark.parametrize("amount", ["1,234.50", "$3", "NaN", "", "Infinity"])
+def test_an_amount_that_is_no_number_is_refused_by_name(tmp_path, amount):
+    with pytest.raises(BadRequest, match=f"for {SECOND}, which is no number"):
+        impact(str(PATH), as_csv(tmp_path, "", [("a", amount, SECOND, "")]))
+
+
+def test_refund_files_are_exact_guarded_and_undo_nothing_by_themselves(tmp_path):
+    evil, quote = '=HYPERLINK("x")', "o'brien\n; DROP TABLE refunds; --"
+    charged = [(who, "0.10", SECOND, "") for who in (evil, evil, quote, quote)]
+    found = impact(str(PATH), as_csv(tmp_path, "", charged))
+    table = list(csv.DictReader(refund_csv(found).decode().splitlines(keepends=True)))
+    assert {(row["account"], row["refund"]) for row in table} == {("'" + evil, "0.10"), (quote, "0.10")}
+    sql = refund_sql(found, "refunds").decode()
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as store:
+        store.execute("CREATE TABLE refunds (account_id, reference, amount)")
+        store.executescript(sql)
+        assert store.execute("SELECT count(*) FROM refunds").fetchone() == (0,)
+        for _ in range(2):
+            store.executescript(sql.replace("ROLLBACK;", "COMMIT;"))
+        assert sorted(store.execute("SELECT account_id, CAST(amount AS TEXT) FROM refunds")) == [
+            (evil, "-0.1"),
+            (quote, "-0.1"),
+        ]
+
+
+def test_effects_are_counted_next_to_how_often_the_fact_was_told(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "app.db")) as connection:
+        connection.execute("CREATE TABLE mail (batch_id TEXT)")
+        connection.executemany("INSERT INTO mail VALUES (?)", [(WORST,)] * 3 + [(SECOND,), ("other",), ("other",)])
+        connection.execute("CREATE TABLE credit_operations (batch_id TEXT, amount)")
+        connection.execute("CREATE TABLE batch_results (job_id TEXT)")
+        connection.executemany("INSERT INTO batch_results VALUES (?)", [(WORST,), (SECOND,)])
+        connection.commit()
+    told = {WORST: 83, SECOND: 13}
+    mail = effects(Effect("mail", f"sqlite:{tmp_path}/app.db?table=mail", "batch_id"), told)
+    assert (mail.verdict, mail.rows, mail.facts_with_effect, mail.repeated_facts, mail.most) == ("repeated", 4, 2, 1, 3)
+    assert mail.examples == [{"fact": WORST, "told": 83, "effects": 3}]
+    preset = {one.name: effects(one, told) for one in presets_at(f"sqlite:{tmp_path}/app.db")}
+    assert {name: one.verdict for name, one in preset.items()} == {
+        "entitlements: credit_operations": "nothing", "results: batch_results": "one each"
+    }  # fmt: skip
+    assert "overwrites" in preset["results: batch_results"].says
+
+
+def test_the_command_prints_both_and_ends_by_the_worse(tmp_path):
+    ledger = as_csv(tmp_path, "")
+    files = ("--refund-csv", f"{tmp_path}/r.csv", "--refund-sql", f"{tmp_path}/r.sql")
+    done = Pairmark(tmp_path).run("audit", "impact", str(PATH), "--ledger", ledger, *files)
+    assert done.code == 1
+    for words in (
+        "told 83 times, charged 12 times, 1.20 in all, 0.10 first; overcharge 1.10",
+        "Account school-2: overcharge 9",
+        "Events alone",
+    ):
+        assert words in done.out, done.out
+    assert (tmp_path / "r.csv").read_text(encoding="utf-8").count("\n") == 3
+    effect = f"again={ledger}#reference"
+    assert (
+        Pairmark(tmp_path).json("audit", "impact", str(PATH), "--effect", effect, code=1)["consumers"][0]["most"] == 12
+    )
+    Pairmark(tmp_path).run("audit", "impact", str(PATH)).refused("--ledger, --consumers or --effect")
+    Pairmark(tmp_path).run("audit", "impact", str(PATH), "--effect", "mail").refused("NAME=ADDRESS#COLUMN")
+    Pairmark(tmp_path).run("audit", "impact", str(PATH), "--effect", f"a={ledger}#referense").refused(
+        "closest are reference"
+    )
+    Pairmark(tmp_path).run("audit", "impact", str(PATH), "--ledger", str(PATH)).refused(
+        "no column for account and amount"
+    )
