@@ -62,28 +62,30 @@ class Chances:
 
 @dataclass(frozen=True)
 class Averages:
-    """Moments as `Chances` has them, averaged over a normal distribution of d; log nu stays fixed."""
+    """What `Chances` has, averaged over a normal distribution of d; log nu stays fixed."""
 
     mean: Floats
     variance: Floats
+    log_normaliser: Floats
     tie: Floats | None
     shared: Floats | None
     tie_variance: Floats | None
 
 
 def averages(logit: Floats, variance: Floats, log_nu: float | None = None) -> Averages:
-    """Moments averaged over d normal around `logit` with this variance, by Gauss-Hermite quadrature."""
+    """Moments and log normaliser averaged over d normal around `logit` with this variance, by Gauss-Hermite quadrature."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     reach, parts = np.sqrt(np.maximum(variance, 0)), list[list[Floats | None]]()
     for node in nodes:
         at = chances(logit + node * reach, log_nu)
-        parts.append([at.mean, at.variance, at.tie, at.shared, at.tie_variance])
+        parts.append([at.mean, at.variance, at.log_normaliser, at.tie, at.shared, at.tie_variance])
     share = weights / weights.sum()
-    sums = [_weighted(share, [part[k] for part in parts]) for k in range(5)]
-    mean, spread = sums[:2]
+    sums = [_weighted(share, [part[k] for part in parts]) for k in range(6)]
+    mean, spread, normaliser = sums[:3]
     assert mean is not None
     assert spread is not None
-    return Averages(mean, spread, *sums[2:])
+    assert normaliser is not None
+    return Averages(mean, spread, normaliser, *sums[3:])
 
 
 def _weighted(share: Floats, values: list[Floats | None]) -> Floats | None:
