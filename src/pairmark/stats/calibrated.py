@@ -30,7 +30,7 @@ from pairmark.stats.spread import (
 )
 
 MOST_ROUNDS = 16  # of the search for the nearest normal distribution
-SETTLED = 0.005  # relative change of the mean variance of a round; errors change by less than 1 % after
+SETTLED = 0.01  # relative change of the mean variance of a round; errors change by less than 1 % after
 MOST_DOUBT = 1.0  # SD of log variance; beyond, the normal approximation of it says nothing
 STEP = 1.5  # SDs of log variance from one SD of the prior to the next; a finer grid changes errors by less than 1 %
 NEGLIGIBLE = 3.5  # log weight below the best beyond which SDs of the prior are left out
