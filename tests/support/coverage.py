@@ -61,10 +61,9 @@ def planned(rule: str, essays: int, per_essay: int, sd: float, seed: int) -> tup
     total = essays * per_essay // 2
     wave = essays if rule == "adaptive" else total
     sizes = [min(wave, total - begin) for begin in range(0, total, wave)]
-    last = None
-    for last in run(named(essays), rule_of(rule), simulated_judges(truth, seed), sizes=sizes, seed=seed, pair_limit=8):
-        pass
-    return None if last is None or last.fit is None else (last.comparisons, truth - truth.mean())
+    answer = simulated_judges(truth, seed)
+    *_, last = run(named(essays), rule_of(rule), answer, sizes=sizes, seed=seed, pair_limit=8)
+    return None if last.fit is None else (last.comparisons, truth - truth.mean())
 
 
 def in_rounds(essays: int, per_essay: int, sd: float, seed: int, bias: float = 0.0) -> tuple[Comparisons, np.ndarray]:

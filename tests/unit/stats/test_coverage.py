@@ -58,7 +58,9 @@ def test_the_order_effect_is_recovered_within_its_interval_and_leaves_the_scores
         inside.append(abs(result.order_effect - truth_of_effect) <= 1.96 * result.order_effect_se)
         found.append(result.order_effect)
         favours.append([favour(data, each.theta - truth) for each in (result, fit(data))])
-    print(f"\nfirst seat {first_share}: effect {np.mean(found):.3f} of {truth_of_effect:.3f}, inside {np.mean(inside):.3f}")
+    print(
+        f"\nfirst seat {first_share}: effect {np.mean(found):.3f} of {truth_of_effect:.3f}, inside {np.mean(inside):.3f}"
+    )
     lowest, highest = size((0.85, 1.0), (0.93, 0.97))
     assert lowest <= np.mean(inside) <= highest
     assert abs(np.mean(found) - truth_of_effect) < 0.06 + 3 * np.std(found) / np.sqrt(runs)
