@@ -77,8 +77,9 @@ def averages(logit: Floats, variance: Floats, log_nu: float | None = None) -> Av
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     reach, parts = np.sqrt(np.maximum(variance, 0)), list[list[Floats | None]]()
     for node in nodes:
-        at = chances(logit + node * reach, log_nu)
-        parts.append([at.mean, at.variance, at.log_normaliser, at.tie, at.shared, at.tie_variance])
+        there = logit + node * reach
+        at = chances(there, log_nu)
+        parts.append([at.mean, at.variance, at.log_normaliser(there), at.tie, at.shared, at.tie_variance])
     share = weights / weights.sum()
     sums = [_weighted(share, [part[k] for part in parts]) for k in range(6)]
     mean, spread, normaliser = sums[:3]

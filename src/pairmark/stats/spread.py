@@ -98,6 +98,13 @@ class Drawn:
             product = product + vector * float(vector @ vectors)
         return product
 
+    def square(self) -> float:
+        """Sum of the squared entries of the theta block: the mean squared product of two different draws."""
+        theta = self.draws[: self.model.n_items]
+        products = np.einsum("ik,il->kl", theta, theta) ** 2
+        count = products.shape[0]
+        return float((products.sum() - np.trace(products)) / (count * (count - 1)))
+
     def of_rows(self) -> tuple[Floats, Floats | float, Floats | float]:
         """For every row: variance of its logit difference, covariance of that with log nu, and variance of log nu."""
         rows, n = self.model.tally, self.model.n_items
