@@ -30,15 +30,12 @@ from pairmark.stats.spread import (
 )
 
 MOST_ROUNDS = 16  # of the search for the nearest normal distribution
-SETTLED = 0.01  # relative change of the mean variance of a round; errors change by less than 1 % after
+SETTLED = 0.01  # relative change of the mean variance in the last round
 MOST_DOUBT = 1.0  # SD of log variance; beyond, the normal approximation of it says nothing
-STEP = 1.5  # SDs of log variance from one SD of the prior to the next; a finer grid changes errors by less than 1 %
+STEP = 1.5  # SDs of log variance from one SD of the prior to the next; half of it changes errors by 0 to 3 % on average
 NEGLIGIBLE = 3.5  # log weight below the best beyond which SDs of the prior are left out
 MOST_STEPS = 8  # to either side
-SHAPE, FAR_SD = (
-    2 / 3,
-    4.0,
-)  # SD of the prior beforehand: variance^shape exp(-variance / (2 FAR_SD^2)); why: docs/decisions
+SHAPE, FAR_SD = 2 / 3, 4.0  # beforehand variance^shape exp(-variance / (2 FAR_SD^2)); why: docs/decisions
 LARGEST_STEP = 1.0  # logits
 FEW_DRAWS = 16  # they only say where the curvature is averaged
 
