@@ -1,9 +1,10 @@
 """Grades against known truth over a realistic range of simulated sessions, and what grading and reading cost.
 
-The reliability diagram is recorded bin by bin: of all statements "this essay has that grade with probability p", how often
-each bin of p came true.
+The reliability diagram is recorded bin by bin, and written as a Vega-Lite specification with its table: of all statements "this
+essay has that grade with probability p", how often each bin of p came true.
 """
 
+import json
 import random
 import subprocess
 import sys
@@ -17,11 +18,13 @@ import pytest
 from pairmark.stats.anchors import grading
 from pairmark.stats.calibration import reliability_diagram
 from pairmark.stats.threads import one_blas_thread
+from support.graded import diagram as diagram_of
 from support.graded import tallied
 
 pytestmark = pytest.mark.benchmark
 
 SESSIONS = 1000
+DIAGRAM = Path(__file__).with_name("reliability_diagram.vl.json")
 ROWS = 10_000_000
 READ = """
 import resource, sys, time
@@ -54,6 +57,7 @@ def test_intervals_and_probabilities_against_truth(record):
     )
     diagram = reliability_diagram(tally.each_stated, tally.each_right)
     record("calibration error of all grades", diagram.expected_calibration_error, "", at_most=0.03, against=against)
+    DIAGRAM.write_text(json.dumps(diagram_of(diagram), indent=2) + "\n", encoding="utf-8")
     for stated, observed, count in zip(
         *map(np.ndarray.tolist, (diagram.stated, diagram.observed, diagram.count)), strict=True
     ):

@@ -12,8 +12,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from pairmark.report.charts import POINT, REFERENCE, Spec, chart
 from pairmark.stats.anchors import Grading, grading
 from pairmark.stats.bradley_terry import Fit, fit
+from pairmark.stats.calibration import ReliabilityDiagram
 from pairmark.stats.comparisons import comparisons
 from pairmark.stats.simulation import simulate
 
@@ -99,3 +101,24 @@ def tallied(seeds: Iterable[int]) -> Tally:
         tally.each_right += hit.ravel().astype(float).tolist()
         tally.false_alarms.append(bool(graded.displacement().displaced.any()))
     return tally
+
+
+def diagram(found: ReliabilityDiagram) -> Spec:
+    """The reliability diagram as a Vega-Lite specification with its table."""
+    full = found.count > 0
+    columns = (each[full].tolist() for each in (found.stated, found.observed, found.count))
+    rows = [dict(zip(("stated", "observed", "statements"), row, strict=True)) for row in zip(*columns, strict=True)]
+    x = {"field": "stated", "type": "quantitative", "title": "Stated probability", "scale": {"domain": [0, 1]}}
+    y = {"field": "observed", "type": "quantitative", "title": "Share that came true", "scale": {"domain": [0, 1]}}
+    tooltip = [{"field": field, "type": "quantitative"} for field in rows[0]]
+    honest = [{"stated": 0, "observed": 0}, {"stated": 1, "observed": 1}]
+    return chart(
+        "Of all statements of a grade with this probability, the share that came true; on the line, they are honest.",
+        data=rows,
+        height=300,
+        encoding={"x": x, "y": y},
+        layer=[
+            {"data": {"values": honest}, "mark": {"type": "line", "color": REFERENCE}},
+            {"mark": {"type": "point", "filled": True, "color": POINT}, "encoding": {"tooltip": tooltip}},
+        ],
+    )

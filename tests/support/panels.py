@@ -24,3 +24,19 @@ def panel(*, judges=30, decisions=20, essays=60, sd=2.0, seed=0, planted=0, kind
     arrays = (pairs[:, 0], pairs[:, 1], outcome)
     items = [f"e{k:04}" for k in range(essays)]
     return comparisons(arrays, items=items, judges=[f"j{k:03}" for k in judge], seconds=seconds), truth
+
+
+def least_likely(data, truth, simulations=1000, seed=1):
+    """For each judge how often a sound one would decide as unlikely as this one did, the true scores being known.
+
+    The likelihood ratio of a sound judge against a coin with everything known: no test of one judge's decisions finds
+    more coins at the same share of false alarms (Neyman & Pearson 1933).
+    """
+    rng, p_values = np.random.default_rng(seed), []
+    for judge in range(len(data.judges)):
+        mine = data.judge == judge
+        chance = 1 / (1 + np.exp(truth[data.second[mine]] - truth[data.first[mine]]))
+        gain, loss = np.log(2 * chance), np.log(2 * (1 - chance))
+        drawn = np.where(rng.random((simulations, len(chance))) < chance, gain, loss).sum(axis=1)
+        p_values.append(np.mean(drawn <= np.where(data.outcome[mine] == 1, gain, loss).sum()))
+    return np.array(p_values)

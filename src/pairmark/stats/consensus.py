@@ -35,48 +35,46 @@ class Consensus:
     chance: Floats
 
 
-def consensus(fit: Fit, data: Comparisons | None = None, trusted: Flags | None = None) -> Consensus:
+def consensus(fit: Fit, data: Comparisons | None = None, trust: Floats | None = None) -> Consensus:
     """Refit without each judge in turn and predict that judge's decisions.
 
-    `data` are the comparisons to predict if they are more than those of the fit; `trusted` (n_judges,) says whose make up
-    the scale.
+    `data` are the comparisons to predict if they are not those of the fit; `trust` (n_judges,) says by how much the weights
+    of each judge's were multiplied there.
     """
     data = fit.comparisons if data is None else data
     if data.judge is None:
         raise StatsError("A consensus of the other judges needs comparisons that say who judged them.")
     rows = with_sorted_rows(data)
+    assert rows.judge is not None
+    used = np.ones(len(rows)) if trust is None else trust[rows.judge]
     with one_blas_thread():
-        difference = _differences(fit, rows, trusted)
-    variance = _variances(fit, rows)
+        difference = _differences(fit, rows, used)
+    variance = _variances(fit, rows, used)
     logit = (difference + offset(fit, rows)) / np.sqrt(1 + np.pi * variance / 8)  # MacKay 1992: mean of a logistic
     decided = rows.outcome != 0.5
-    assert rows.judge is not None
     return Consensus(rows.judge[decided], rows.outcome[decided], difference[decided], chances(logit[decided]).first)
 
 
-def _differences(fit: Fit, rows: Comparisons, trusted: Flags | None) -> Floats:
+def _differences(fit: Fit, rows: Comparisons, used: Floats) -> Floats:
     """Score differences of every row's pair without its judge, a block of judges at a time."""
     assert rows.judge is not None
-    used = np.ones(len(rows), dtype=np.bool_) if trusted is None else trusted[rows.judge]
     difference = np.empty(len(rows))
     width = max(1, CELLS // len(rows))
     for begin in range(0, len(rows.judges), width):
         out = np.arange(begin, min(begin + width, len(rows.judges)))
-        theta = refits(
-            fit, rows, (used[:, None] & (rows.judge[:, None] != out)).astype(np.float64), near=1 - 1 / len(rows.judges)
-        )
+        theta = refits(fit, rows, used[:, None] * (rows.judge[:, None] != out), near=1 - 1 / len(rows.judges))
         mine: Flags = (rows.judge >= out[0]) & (rows.judge <= out[-1])
         column = rows.judge[mine] - begin
         difference[mine] = theta[rows.first[mine], column] - theta[rows.second[mine], column]
     return difference
 
 
-def _variances(fit: Fit, rows: Comparisons) -> Floats:
+def _variances(fit: Fit, rows: Comparisons, used: Floats) -> Floats:
     """Variance of each difference without the row itself (one-row downdate), at most that of the prior."""
     model, spread = row_model(fit, rows), fit.solution.curvature
     assert not isinstance(spread, Itemwise)
     variance = replace(spread, model=model).of_rows()[0]
     point = fit.solution.point
-    information = rows.weight * chances(logits(model, point), point[-1] if model.ties else None).variance
+    information = rows.weight * used * chances(logits(model, point), point[-1] if model.ties else None).variance
     most = 2 * (fit.prior_sd or 1.0) ** 2
     return np.minimum(variance / np.maximum(1 - information * variance, variance / most), most)

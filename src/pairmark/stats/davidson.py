@@ -62,26 +62,30 @@ class Chances:
 
 @dataclass(frozen=True)
 class Averages:
-    """Moments as `Chances` has them, averaged over a normal distribution of d; log nu stays fixed."""
+    """What `Chances` has, averaged over a normal distribution of d; log nu stays fixed."""
 
     mean: Floats
     variance: Floats
+    log_normaliser: Floats
     tie: Floats | None
     shared: Floats | None
     tie_variance: Floats | None
 
 
 def averages(logit: Floats, variance: Floats, log_nu: float | None = None) -> Averages:
-    """Moments averaged over d normal around `logit` with this variance, by Gauss-Hermite quadrature."""
+    """Moments and log normaliser averaged over d normal around `logit` with this variance, by Gauss-Hermite quadrature."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     reach, sums = np.sqrt(np.maximum(variance, 0)), list[Floats | None]()
     for node, share in zip(nodes, weights / weights.sum(), strict=True):
-        at = chances(logit + node * reach, log_nu)
-        sums = _added(sums, share, [at.mean, at.variance, at.tie, at.shared, at.tie_variance])
-    mean, spread = sums[:2]
+        there = logit + node * reach
+        at = chances(there, log_nu)
+        moments = [at.mean, at.variance, at.log_normaliser(there), at.tie, at.shared, at.tie_variance]
+        sums = _added(sums, share, moments)
+    mean, spread, normaliser = sums[:3]
     assert mean is not None
     assert spread is not None
-    return Averages(mean, spread, *sums[2:])
+    assert normaliser is not None
+    return Averages(mean, spread, normaliser, *sums[3:])
 
 
 def _added(sums: list[Floats | None], share: float, values: list[Floats | None]) -> list[Floats | None]:

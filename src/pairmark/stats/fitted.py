@@ -152,7 +152,10 @@ class Fit:
         return ranks
 
     def draws(self, count: int, seed: int = RANK_SEED) -> Floats:
-        """Joint draws of all scores from their normal approximation, shape (count, n_items); the same for a seed."""
+        """Joint draws of all scores from their posterior, shape (count, n_items); the same for a seed.
+
+        With up to 300 parameters they are a mixture of normal distributions over the SDs that the prior may have.
+        """
         return np.asarray(self.theta + self.solution.draws(count, seed)[: len(self.items), :].T[:, self.place])
 
     def rank_interval(self, level: float = 0.95, draws: int = RANK_DRAWS) -> tuple[Ints, Ints]:

@@ -73,9 +73,10 @@ class At:
 
 @dataclass(frozen=True)
 class Around:
-    """The moments of every row averaged over a normal distribution around a point."""
+    """What every row says, averaged over a normal distribution around a point whose logit differences are `logit`."""
 
     point: Floats
+    logit: Floats
     chances: Averages
 
 
@@ -90,8 +91,8 @@ def evaluate(model: Model, point: Floats, precision: float) -> At:
 
 def average(model: Model, point: Floats, variance: Floats) -> Around:
     """The moments averaged over logit differences with this variance around those of `point`."""
-    log_nu = float(point[-1]) if model.ties else None
-    return Around(point, averages(logits(model, point), variance, log_nu))
+    logit, log_nu = logits(model, point), float(point[-1]) if model.ties else None
+    return Around(point, logit, averages(logit, variance, log_nu))
 
 
 def gradient(model: Model, at: At | Around, precision: float) -> Floats:

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from pairmark.stats.arrays import Floats
-from pairmark.stats.calibrated import Calibrated, calibrated
+from pairmark.stats.calibrated import Calibrated, Part, calibrated
 from pairmark.stats.posterior import Model, evaluate
 from pairmark.stats.prior import Settled
 from pairmark.stats.spread import Drawn, Full, Itemwise, Spread, full_spread, redrawn, spread_of
@@ -103,15 +103,20 @@ class Solution:
         return math.sqrt(float(mean @ self.spread.times(mean)))
 
     def draws(self, count: int, seed: int) -> Floats:
-        """Joint draws of all parameters around the mode, of mean 0, shape (size, count)."""
+        """Joint draws of all parameters, seen from the reported point, shape (size, count)."""
         if not isinstance(self.spread, Full):
             return self._far_draws(count, seed)
-        n, matrix = self.model.n_items, self.spread.matrix.copy()
-        matrix[:n, :n] += np.trace(matrix[:n, :n]) / n  # room along the constant direction, centred away below
+        rng, size, n = np.random.default_rng(seed), self.model.size, self.model.n_items
+        parts = (self._calibrated.parts if self.averaged else ()) or (Part(1.0, np.zeros(size), self.spread),)
+        chosen = np.searchsorted(np.cumsum([part.share for part in parts])[:-1], rng.random(count), side="right")
+        draws = rng.standard_normal((size, count))
         with one_blas_thread():
-            draws = np.linalg.cholesky(matrix) @ np.random.default_rng(seed).standard_normal((len(matrix), count))
+            for number, part in enumerate(parts):
+                mine, matrix = chosen == number, part.spread.matrix.copy()
+                matrix[:n, :n] += np.trace(matrix[:n, :n]) / n  # room along the constant direction, centred away below
+                draws[:, mine] = part.offset[:, None] + np.linalg.cholesky(matrix) @ draws[:, mine]
         draws[:n] -= draws[:n].mean(axis=0)
-        return np.asarray(draws)
+        return draws
 
     def _far_draws(self, count: int, seed: int) -> Floats:
         rng = np.random.default_rng(seed)

@@ -99,6 +99,13 @@ class Drawn:
             product = product + vector * float(vector @ vectors)
         return product
 
+    def square(self) -> float:
+        """Sum of the squared entries of the theta block: the mean squared product of two different draws."""
+        theta = self.draws[: self.model.n_items]
+        products = np.einsum("ik,il->kl", theta, theta) ** 2
+        count = products.shape[0]
+        return float((products.sum() - np.trace(products)) / (count * (count - 1)))
+
     def of_rows(self) -> tuple[Floats, Floats | float, Floats | float]:
         """For every row: variance of its logit difference, covariance of that with log nu, and variance of log nu."""
         rows, n = self.model.tally, self.model.n_items
@@ -145,12 +152,9 @@ def full_spread(model: Model, point: Floats, precision: float) -> Full:
 
 def spread_of(model: Model, at: At | Around, precision: float, count: int = DRAWS, seed: int = SEED) -> Full | Drawn:
     """The spread by the curvature at a point or averaged around it; in full up to `FULL_UP_TO` items."""
-    curve = hessian(model, at, precision)
     if model.n_items <= FULL_UP_TO:
-        return Full(model, curve.inverse())
-    draws = curve.solve(_perturbations(model, at, precision, count, seed), DRAW_ERROR)
-    draws[: model.n_items] -= draws[: model.n_items].mean(axis=0)
-    return Drawn(model, curve, draws)
+        return Full(model, hessian(model, at, precision).inverse())
+    return drawn_by(model, at, precision, count, seed)
 
 
 def redrawn(spread: Drawn, point: Floats, precision: float, count: int, seed: int) -> Floats:
@@ -160,7 +164,11 @@ def redrawn(spread: Drawn, point: Floats, precision: float, count: int, seed: in
 
 def drawn_spread(model: Model, point: Floats, precision: float, count: int = DRAWS, seed: int = SEED) -> Drawn:
     """The spread at a point near the mode, by `count` draws; the same draws for the same data."""
-    at = evaluate(model, point, precision)
+    return drawn_by(model, evaluate(model, point, precision), precision, count, seed)
+
+
+def drawn_by(model: Model, at: At | Around, precision: float, count: int = DRAWS, seed: int = SEED) -> Drawn:
+    """The spread by the curvature at a point or averaged around it, by `count` draws."""
     curve = hessian(model, at, precision)
     draws = curve.solve(_perturbations(model, at, precision, count, seed), DRAW_ERROR)
     draws[: model.n_items] -= draws[: model.n_items].mean(axis=0)

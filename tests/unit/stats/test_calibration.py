@@ -5,6 +5,7 @@ import pytest
 
 from pairmark.stats.calibration import reliability_diagram
 from pairmark.stats.errors import StatsError
+from support.graded import diagram
 
 
 def test_true_probabilities_have_a_small_error_and_boasts_a_large_one():
@@ -27,3 +28,11 @@ def test_bins_hold_every_statement_once():
 def test_what_is_no_probability_is_refused(stated, happened):
     with pytest.raises(StatsError):
         reliability_diagram(stated, happened)
+
+
+def test_the_diagram_holds_its_table_without_empty_bins():
+    found = reliability_diagram([0.05, 0.95, 0.92], [0, 1, 0])
+    spec = diagram(found)
+    table = [{"stated": 0.05, "observed": 0.0, "statements": 1}, {"stated": 0.935, "observed": 0.5, "statements": 2}]
+    assert spec["data"]["values"] == [pytest.approx(row) for row in table]
+    assert spec["$schema"].startswith("https://vega.github.io/schema/vega-lite/")
