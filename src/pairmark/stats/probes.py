@@ -11,7 +11,7 @@ import numpy as np
 from pairmark.stats.arrays import Floats
 from pairmark.stats.hessian import Hessian
 
-FEW, MANY = 8, 16  # probes; what they cost in exactness stands in docs/decisions/0014
+FEW, MANY = 8, 16  # probes; what they cost in exactness stands in docs/decisions/0016
 SPARSE = 5  # rows of counts per item; below, more probes are needed, and each costs little
 SEED = 2087
 ENOUGH = 1e-6  # relative error of each product; the SD found is off by less
