@@ -17,6 +17,7 @@ import duckdb
 from pairmark.audit.sources.address import Source, open_source
 from pairmark.audit.sources.files import FileOfRows
 from pairmark.audit.sources.postgres import ONE_SNAPSHOT, PostgresTable
+from pairmark.audit.sources.reach import Reach
 from pairmark.audit.sources.sqlite import SqliteTable
 from pairmark.audit.sources.statements import quoted
 from pairmark.errors import BadRequest
@@ -52,6 +53,10 @@ class QueryRows:
     ) -> None:
         """Not needed: everything is there."""
         raise NotImplementedError
+
+    def reach(self) -> Reach:
+        """As far as the place it runs at."""
+        return self.inner.reach()
 
     def close(self) -> None:
         """Nothing stays open."""
