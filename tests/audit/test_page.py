@@ -1,6 +1,7 @@
 """The report as a page: complete as text, nothing of it from outside, and in a browser the charts are drawn."""
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -69,6 +70,10 @@ def test_charts_hold_the_numbers_of_the_tables():
     drawn = specs["finding-1"]["data"]["values"]
     assert [round(one["interval"]) for one in drawn[:3]] == [106, 169, 82]
     assert drawn[-1]["after"] == pytest.approx(5.994797)
+
+
+def test_what_could_not_be_seen_is_said():
+    assert f"Not seen {HOSTILE[:20]}" in Page(render_html(replace(audit(str(PATH)), limits=[HOSTILE]))).text
 
 
 @pytest.mark.parametrize("times", [3, 0])

@@ -2,7 +2,9 @@
 
 import json
 import signal
+import urllib.error
 import urllib.request
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -241,3 +243,15 @@ def test_the_command_stops_cleanly_and_keeps_what_it_knows(tmp_path, number):
     assert (done.code, done.err.strip()) == (1, "Stopped.")
     assert json.loads(done.out)["new_duplicates"] == 1
     assert json.loads(state.read_text(encoding="utf-8"))["known"] == [["a", "done", 2]]
+
+
+def test_a_source_that_keeps_too_little_is_never_clean(tmp_path):
+    """As a compacted topic, or a log store that begins late."""
+
+    class KeepsLittle(Watched):
+        def all(self):
+            return replace(super().all(), conclusive=False)
+
+    (tmp_path / "x.csv").write_text("aggregate_id,event_type,created_at\na,done,2026-01-05\n", encoding="utf-8")
+    done = Watch(KeepsLittle(str(tmp_path / "x.csv"), Chosen(), {}), ManualClock(BEGIN)).once()
+    assert (done.verdict, done.why) == ("undetermined", "the source does not keep enough to prove it")

@@ -29,12 +29,16 @@ SLOWEST = "60s"
 
 @dataclass(frozen=True)
 class Seen:
-    """What one look saw. `repeated`: how often each repeated fact was told, of all facts or of those with new rows (`partial`)."""
+    """What one look saw. `repeated`: how often each repeated fact was told, of all facts or of those with new rows (`partial`).
+
+    `conclusive`: whether it proves anything that nothing repeats there.
+    """
 
     events: int
     repeated: Mapping[Key, int]
     newest: datetime | None
     partial: bool
+    conclusive: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class Watched:
             rows = store.rows(f"SELECT {keyed}, n FROM fact WHERE n > 1")  # noqa: S608 - names of our own
             (newest,) = store.rows("SELECT max(moment) FROM looked_at")[0]
             repeated = {_key(row[:-1]): int(row[-1]) for row in rows}
-            return Seen(store.totals().events, repeated, _moment(newest), partial=False)
+            events = store.totals().events
+            return Seen(events, repeated, _moment(newest), partial=False, conclusive=opened.reach().conclusive)
         finally:
             store.close()
 

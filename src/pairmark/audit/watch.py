@@ -105,6 +105,8 @@ class Watch:
             return "findings", ""
         if not seen.events and (not seen.partial or self.memory.seen_until is None):
             return "undetermined", "there was no event to look at"
+        if not seen.conclusive:
+            return "undetermined", "the source does not keep enough to prove it"
         newest = seen.newest or self.memory.seen_until
         if self.expect_within is not None and (newest is None or now - newest > self.expect_within):
             return "undetermined", "no event is as young as expected"

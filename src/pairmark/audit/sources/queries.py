@@ -55,7 +55,7 @@ class QueryRows:
         raise NotImplementedError
 
     def reach(self) -> Reach:
-        """As far as where it runs could be seen."""
+        """As far as the place it runs at."""
         return self.inner.reach()
 
     def close(self) -> None:
