@@ -207,7 +207,7 @@ def test_milliseconds_taken_for_seconds_are_noticed(table: Build) -> None:
         ("won,lost\na,b,c\n", r"Row 2 of .* has 3 cells, but the header has 2. Put quotes"),
         ("won,lost\na,b\na", r"Row 3 of .* has 1 cells, but the header has 2. Fill in .* breaks off there"),
         ("won,lost,Won\na,b,c\n", "has two columns named 'won'. Rename one"),
-        (gzip.compress(b"won,lost\na,b\n"), "is packed with gzip, not a CSV. Unpack it first"),
+        (gzip.compress(b"won,lost\na,b\n", mtime=0), "is packed with gzip, not a CSV. Unpack it first"),
         (b"PK\x03\x04,\n", "is an Excel workbook or another ZIP file, not a CSV. Save the sheet as CSV"),
         ("won,lost\na,b\n".encode("utf-32"), "is UTF-32 text, not a CSV. Save it again with the encoding UTF-8"),
         ('won,lost\na,b\n"a,b\n', r"of .* is not valid CSV"),
