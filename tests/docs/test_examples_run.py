@@ -10,8 +10,10 @@ import os
 import re
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from itertools import combinations
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def commands(page: Path) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A working folder with the shipped examples, a folder of essays, a table of them, and votes on every pair."""
+    """A working folder with the shipped examples, essays, a table of them, votes on every pair, and somebody's app.db."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     (tmp_path / "essays").mkdir()
     for name, text in TEXTS.items():
@@ -45,6 +47,14 @@ def folder(tmp_path: Path) -> Path:
     with (tmp_path / "votes.csv").open("w", encoding="utf-8", newline="") as file:
         votes = [(left, right, word) for left, right in combinations(TEXTS, 2) for word in ("left", "right", "tie")]
         csv.writer(file).writerows([("left", "right", "vote"), *votes])
+    with closing(sqlite3.connect(tmp_path / "app.db")) as connection:
+        connection.execute(
+            "CREATE TABLE outbox (id INTEGER PRIMARY KEY, aggregate_id TEXT, event_type TEXT, created_at TEXT)"
+        )
+        connection.execute(
+            "INSERT INTO outbox (aggregate_id, event_type) VALUES ('a', 'done'), ('a', 'done'), ('b', 'done')"
+        )
+        connection.commit()
     return tmp_path
 
 

@@ -17,9 +17,9 @@ KILLED = 137
 class Nursery:
     """Forks workers on demand; each has connections of its own and ends by itself, by its fault, or by a signal."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str = "processes_worker.py") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("processes_worker.py"))],
+            [sys.executable, str(Path(__file__).with_name(program))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pairmark.services.assessment.evidence
@@ -68,12 +69,12 @@ def work(order: dict[str, Any]) -> None:
     system.close()
 
 
-def nurse() -> None:
-    """One worker at a time."""
+def nurse(work: Callable[[dict[str, Any]], None], longest: int = 60) -> None:
+    """One worker at a time, none longer than so many seconds."""
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            signal.alarm(60)  # a worker that hangs ends by this signal, and is seen
+            signal.alarm(longest)  # a worker that hangs ends by this signal, and is seen
             try:
                 work(json.loads(line))
             except BaseException:
@@ -85,4 +86,4 @@ def nurse() -> None:
 
 
 if __name__ == "__main__":
-    nurse()
+    nurse(work)

@@ -93,6 +93,7 @@ def audit(
     columns: Mapping[str, str] | None = None,
     triggers: str | None = None,
     trigger_columns: Mapping[str, str] | None = None,
+    server_settings: Mapping[str, str] | None = None,
 ) -> AuditReport:
     """Look for facts that were told more than once in `source`; reads only.
 
@@ -101,9 +102,10 @@ def audit(
     `since` (inclusive), `until` (exclusive): ISO 8601. `unique_on`: what the same fact means, of aggregate, type, id, key,
     correlation and payload. `columns`: column names by part, where they are not recognised. `triggers`: a source of what may
     have caused the events, such as callbacks; only it tells a loop from a drain.
+    `server_settings`: of the session that reads a PostgreSQL, such as `{"statement_timeout": "60s"}`.
     """
     chosen = chosen_from(types=types, since=since, until=until, unique_on=unique_on)
-    opened = open_source(source)
+    opened = open_source(source, server_settings)
     found = recognise(opened.columns(), columns or {}, opened.shown)
     _check_parts(unique_on, found, opened.shown)
     store = Store(opened, found, chosen)

@@ -1,13 +1,14 @@
 """Which kind of source an address means. A password in it is never shown again."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import duckdb
 
 from pairmark.audit.sources.reach import Reach
+from pairmark.audit.sources.sqlite_address import split
 from pairmark.errors import BadRequest
 
 KNOWN = "a CSV, JSONL, Parquet or log file, sqlite:FILE, postgresql://…, kafka://HOST:PORT/TOPIC, or loki+http://HOST?query=…"
@@ -51,13 +52,13 @@ class Source(Protocol):
         ...
 
 
-def open_source(text: str) -> Source:
-    """The source at this address; refuses what it cannot know in one sentence."""
+def open_source(text: str, settings: Mapping[str, str] | None = None) -> Source:
+    """The source at this address; refuses what it cannot know in one sentence. `settings`: of a PostgreSQL session."""
     scheme, colon, rest = text.partition(":")
     kind = scheme.lower() if colon else ""
     makers: dict[str, Callable[[], Source]] = {
-        "postgresql": lambda: _postgres(text),
-        "postgres": lambda: _postgres(text),
+        "postgresql": lambda: _postgres(text, settings or {}),
+        "postgres": lambda: _postgres(text, settings or {}),
         "sqlite": lambda: _sqlite(rest),
         "kafka": lambda: _kafka(text),
         "loki+http": lambda: _loki(text),
@@ -71,17 +72,16 @@ def open_source(text: str) -> Source:
     return _file(text)
 
 
-def _postgres(text: str) -> Source:
+def _postgres(text: str, settings: Mapping[str, str]) -> Source:
     from pairmark.audit.sources.postgres import PostgresTable  # noqa: PLC0415 - only what is used is loaded
 
-    return PostgresTable.at(text)
+    return replace(PostgresTable.at(text), settings=settings)
 
 
 def _sqlite(rest: str) -> Source:
     from pairmark.audit.sources.sqlite import SqliteTable  # noqa: PLC0415
 
-    path, _, options = rest.removeprefix("//").partition("?")
-    return SqliteTable(Path(path), dict(re.findall(r"(\w+)=([^&]*)", options)).get("table"))
+    return SqliteTable(*split(rest))
 
 
 def _kafka(text: str) -> Source:

@@ -2,30 +2,21 @@
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import duckdb
 
+from pairmark.audit.sources.postgres_address import TABLES, PostgresAddress
 from pairmark.audit.sources.reach import WHOLE, Reach
-from pairmark.audit.sources.statements import is_one_of, quoted
+from pairmark.audit.sources.statements import is_one_of, literal, quoted
 from pairmark.audit.sources.tables import choose
 from pairmark.errors import BadRequest, Busy
 
-TABLES = """
-SELECT n.nspname || '.' || c.relname AS name,
-    json_agg(json_build_array(a.attname, format_type(a.atttypid, NULL)) ORDER BY a.attnum)::text AS columns
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
-    AND has_table_privilege(c.oid, 'SELECT')
-GROUP BY 1 ORDER BY 1
-"""
 AS_THEY_ARE = {
     "timestamp with time zone",
     "timestamp without time zone",
@@ -40,27 +31,10 @@ ONE_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 @dataclass
-class PostgresTable:
-    """A table, view or partitioned table by the address of its database."""
+class PostgresTable(PostgresAddress):
+    """A table, view or partitioned table by the address of its database. `settings`: of the session that reads it."""
 
-    url: str
-    table: str | None
-
-    @classmethod
-    def at(cls, text: str) -> "PostgresTable":
-        """Take `?table=` out of the address; the rest is for the driver."""
-        parts = urlsplit(text)
-        options = dict(parse_qsl(parts.query, keep_blank_values=True))
-        table = options.pop("table", None)
-        return cls(urlunsplit(parts._replace(query=urlencode(options))), table)
-
-    @property
-    def shown(self) -> str:
-        """The address without its password."""
-        hidden = re.sub(r"(?<=//)([^:/@?]*):[^@/]*@", r"\1:***@", self.url)
-        return re.sub(r"(?i)(password=)[^&]*", r"\1***", hidden).rstrip("?") + (
-            f" table {self.table}" if self.table else ""
-        )
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def columns(self) -> list[str]:
         """Columns of the table."""
@@ -105,6 +79,8 @@ class PostgresTable:
             connection = adbc.connect(self.url)
             with connection.cursor() as cursor:
                 cursor.execute(ONE_SNAPSHOT)
+                for name, value in self.settings.items():
+                    cursor.execute(f"SET {quoted(name)} = {literal(value)}")
         except adbc_driver_manager.Error as error:
             raise self._refusal(error) from error
         return connection
@@ -139,6 +115,10 @@ class PostgresTable:
     def _refusal(self, error: Exception) -> BadRequest | Busy:
         first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         first = re.sub(r"(?i)password=\S+", "password=***", first)[:300]
+        if "statement timeout" in first:
+            return Busy(f"{self.shown} took too long ({first}).", remedy="Give more seconds by --statement-timeout.")
+        if "lock timeout" in first:
+            return Busy(f"{self.shown} is locked by another session ({first}).", remedy="Try again when that is done.")
         if any(
             word in first.lower()
             for word in ("could not connect", "connection refused", "timeout", "could not translate")

@@ -5,7 +5,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pairmark.cli.audit.asked import SOURCE, add_output, add_source, chosen, engine, one_error_code, unique_on
+from pairmark.cli.audit.asked import (
+    SOURCE,
+    add_limits,
+    add_output,
+    add_source,
+    chosen,
+    engine,
+    one_error_code,
+    server_settings,
+    unique_on,
+)
 from pairmark.cli.output import put_json, say
 from pairmark.errors import BadRequest
 
@@ -21,6 +31,7 @@ def add(ways: Any) -> None:
         "their payload differs from that of the row before.",
     )
     add_source(trying)
+    add_limits(trying)
     trying.set_defaults(run=try_constraint)
     checking = ways.add_parser(
         "verify",
@@ -39,7 +50,10 @@ def try_constraint(arguments: argparse.Namespace) -> int:
     from pairmark.audit import again  # noqa: PLC0415 - its engine is an extra
 
     with one_error_code():
-        trial = again.try_constraint(arguments.source, unique_on(arguments), **chosen(arguments))
+        limits = server_settings(arguments)
+        trial = again.try_constraint(
+            arguments.source, unique_on(arguments), server_settings=limits, **chosen(arguments)
+        )
     if arguments.json:
         put_json(trial.as_dict())
         return 0

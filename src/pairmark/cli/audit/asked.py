@@ -8,6 +8,8 @@ from typing import Any
 from pairmark.errors import BadRequest, Busy
 
 PARTS = ("aggregate", "type", "time", "id", "payload", "published", "key", "correlation")
+GENTLE = {"max_parallel_workers_per_gather": "0", "lock_timeout": "1s", "statement_timeout": "60s"}
+KEYS = "aggregate,type,id,key,correlation,payload"
 SOURCE = (
     "a CSV, JSONL, Parquet or log file or glob, sqlite:FILE[?table=NAME], postgresql://...[?table=schema.name], "
     "kafka://HOST:PORT/TOPIC[?from=...&to=...], or loki+http://HOST:PORT?query=...[&from=...&to=...&tenant=...]"
@@ -16,23 +18,36 @@ SOURCE = (
 
 def add_source(parser: argparse.ArgumentParser) -> None:
     """A source, what of it is looked at, what its columns hold, and the form of output."""
-    parser.add_argument("source", metavar="SOURCE", help=SOURCE)
-    parser.add_argument(
-        "--type", metavar="PATTERN", action="append", default=[], help="only these types; * and ? as in file names"
-    )
+    add_facts(parser)
     parser.add_argument(
         "--since", metavar="TIME", help="only events from this time on (ISO 8601, UTC unless it says otherwise)"
     )
     parser.add_argument("--until", metavar="TIME", help="only events before this time")
+    add_output(parser)
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """What a PostgreSQL may be asked to bear."""
+    parser.add_argument("--gentle", action="store_true",
+                        help="spare a PostgreSQL: one process there, 1 s for a lock, 60 s for a statement")  # fmt: skip
+    parser.add_argument("--statement-timeout", metavar="SECONDS", type=float,
+                        help="what one statement in a PostgreSQL may take, whatever its role allows")  # fmt: skip
+
+
+def add_facts(parser: argparse.ArgumentParser, *, source: str = SOURCE, parts: str = KEYS) -> None:
+    """A source, the types that matter, what the same fact means, and what its columns hold."""
+    parser.add_argument("source", metavar="SOURCE", help=source)
+    parser.add_argument(
+        "--type", metavar="PATTERN", action="append", default=[], help="only these types; * and ? as in file names"
+    )
     parser.add_argument(
         "--unique-on",
         metavar="PARTS",
         default="aggregate,type",
-        help="what the same fact means: some of aggregate,type,id,key,correlation,payload (default: aggregate,type)",
+        help=f"what the same fact means: some of {parts} (default: aggregate,type)",
     )
     for part in PARTS:
         parser.add_argument(f"--{part}-column", metavar="NAME", help=f"the column that holds the {part}")
-    add_output(parser)
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -43,13 +58,28 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def chosen(arguments: argparse.Namespace) -> dict[str, Any]:
     """Filters and columns that were named, as the library takes them."""
-    columns = {part: getattr(arguments, f"{part}_column") for part in PARTS}
     return {
         "types": arguments.type,
         "since": arguments.since,
         "until": arguments.until,
-        "columns": {part: name for part, name in columns.items() if name},
+        "columns": columns(arguments),
     }
+
+
+def server_settings(arguments: argparse.Namespace) -> dict[str, str]:
+    """Settings of the session that reads a PostgreSQL, by these limits."""
+    settings = dict(GENTLE) if arguments.gentle else {}
+    if arguments.statement_timeout is not None:
+        if arguments.statement_timeout <= 0:
+            raise BadRequest("--statement-timeout must be above 0.")
+        settings["statement_timeout"] = f"{round(1000 * arguments.statement_timeout)}ms"
+    return settings
+
+
+def columns(arguments: argparse.Namespace) -> dict[str, str]:
+    """Columns that were named, by the part they hold."""
+    named = {part: getattr(arguments, f"{part}_column") for part in PARTS}
+    return {part: name for part, name in named.items() if name}
 
 
 def unique_on(arguments: argparse.Namespace) -> list[str]:

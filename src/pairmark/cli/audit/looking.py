@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pairmark.cli.audit.asked import add_source, chosen, engine, one_error_code, unique_on
+from pairmark.cli.audit.asked import add_limits, add_source, chosen, engine, one_error_code, server_settings, unique_on
 from pairmark.cli.output import put_json
 
 WAYS = ("run",)
@@ -19,6 +19,7 @@ def add(ways: Any) -> None:
         description="Find facts that were told more than once. Exit codes: 0 clean, 1 findings, 2 error, 3 undetermined.",
     )
     add_source(running)
+    add_limits(running)
     running.add_argument(
         "--triggers", metavar="SOURCE", help="what may have caused the events; tells a loop from a drain"
     )
@@ -42,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             unique_on=unique_on(arguments),
             triggers=arguments.triggers,
             trigger_columns={part: name for part, name in triggered.items() if name},
+            server_settings=server_settings(arguments),
             **chosen(arguments),
         )
     _write_texts(report, arguments)

@@ -1,0 +1,41 @@
+"""How an address names a table of a PostgreSQL, how it may be printed, and which tables there are. No connection is made here."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+TABLES = """
+SELECT n.nspname || '.' || c.relname AS name,
+    json_agg(json_build_array(a.attname, format_type(a.atttypid, NULL)) ORDER BY a.attnum)::text AS columns
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
+    AND has_table_privilege(c.oid, 'SELECT')
+GROUP BY 1 ORDER BY 1
+"""
+"""Every table that may be read, with its columns and their types, as JSON."""
+
+
+@dataclass
+class PostgresAddress:
+    """The address of a database for its driver, and the name of a table if one was given."""
+
+    url: str
+    table: str | None
+
+    @classmethod
+    def at(cls, text: str) -> Self:
+        """Take `?table=` out of the address; the rest is for the driver."""
+        parts = urlsplit(text)
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        table = options.pop("table", None)
+        return cls(urlunsplit(parts._replace(query=urlencode(options))), table)
+
+    @property
+    def shown(self) -> str:
+        """The address without its password."""
+        hidden = re.sub(r"(?<=//)([^:/@?]*):[^@/]*@", r"\1:***@", self.url)
+        return re.sub(r"(?i)(password=)[^&]*", r"\1***", hidden).rstrip("?") + (
+            f" table {self.table}" if self.table else ""
+        )
