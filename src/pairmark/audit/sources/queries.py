@@ -61,6 +61,10 @@ class QueryRows:
     def close(self) -> None:
         """Nothing stays open."""
 
+    def rows(self) -> Any:
+        """All rows, as an Arrow table."""
+        return self._found
+
     @cached_property
     def _found(self) -> Any:
         try:
@@ -92,7 +96,13 @@ def _fetched(connection: Any, first: str, query: str) -> Any:
         return cursor.fetch_arrow_table()
 
 
-def open_query(address: str, query: str) -> Source:
+def read_query(address: str, query: str) -> list[tuple[Any, ...]]:
+    """The rows of `query` at the address of a database."""
+    found = open_query(address, query).rows()
+    return [tuple(row.values()) for row in found.to_pylist()]
+
+
+def open_query(address: str, query: str) -> QueryRows:
     """The rows of `query` at an address."""
     inner = open_source(address)
     if not isinstance(inner, PostgresTable | SqliteTable | FileOfRows):

@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from pairmark.cli.audit import again, granting, harm, looking, recurrence, repairing
+from pairmark.cli.audit import again, granting, harm, looking, probing, recurrence, repairing
 
-MODULES = (looking, again, harm, repairing, recurrence, granting)
+MODULES = (looking, again, harm, repairing, recurrence, probing, granting)
 WAYS: tuple[str, ...] = tuple(way for module in MODULES for way in module.WAYS)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pairmark.errors import BadRequest, Busy
 
+EXIT_CODES = {"clean": 0, "findings": 1, "undetermined": 3}
 PARTS = ("aggregate", "type", "time", "id", "payload", "published", "key", "correlation")
 GENTLE = {"max_parallel_workers_per_gather": "0", "lock_timeout": "1s", "statement_timeout": "60s"}
 KEYS = "aggregate,type,id,key,correlation,payload"

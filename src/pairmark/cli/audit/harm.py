@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pairmark.cli.audit.asked import SOURCE, add_source, chosen, engine, one_error_code, unique_on
+from pairmark.cli.audit.asked import EXIT_CODES, SOURCE, add_source, chosen, engine, one_error_code, unique_on
 from pairmark.cli.output import put_json, say
 from pairmark.errors import BadRequest
 
 WAYS = ("impact",)
-EXIT_CODES = {"clean": 0, "findings": 1, "undetermined": 3}
 PARTS = ("account", "amount", "reference", "currency")
 SHOWN = 20
 

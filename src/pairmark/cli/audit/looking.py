@@ -4,11 +4,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pairmark.cli.audit.asked import add_limits, add_source, chosen, engine, one_error_code, server_settings, unique_on
+from pairmark.cli.audit.asked import (
+    EXIT_CODES,
+    add_limits,
+    add_source,
+    chosen,
+    engine,
+    one_error_code,
+    server_settings,
+    unique_on,
+)
 from pairmark.cli.output import put_json
 
 WAYS = ("run",)
-EXIT_CODES = {"clean": 0, "findings": 1, "undetermined": 3}
 
 
 def add(ways: Any) -> None:

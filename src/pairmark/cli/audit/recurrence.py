@@ -9,13 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pairmark.cli.audit.asked import add_source, chosen, engine, one_error_code, unique_on
+from pairmark.cli.audit.asked import EXIT_CODES, add_source, chosen, engine, one_error_code, unique_on
 from pairmark.cli.output import note, put_json, say
 from pairmark.cli.signals import Stopped
 from pairmark.errors import BadRequest
 
 WAYS = ("watch", "rules")
-EXIT_CODES = {"clean": 0, "findings": 1, "undetermined": 3}
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 LISTEN = "127.0.0.1:9464"
 
