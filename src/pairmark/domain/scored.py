@@ -15,7 +15,7 @@ class Misfit:
     """How surprising decisions were: infit and outfit, 1 being what the model expects.
 
     The bands hold 95 % of simulated values for the same pairs, `infit_p` and `outfit_p` the share of simulations at least as
-    large; None where nothing was simulated. `above`: infit or outfit lies above its band.
+    large; None where nothing was simulated. `above`: infit or outfit lies above its band, and above 1.
     """
 
     infit: float

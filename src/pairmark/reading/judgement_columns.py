@@ -21,6 +21,7 @@ from pairmark.reading.collection import MAX_ID
 from pairmark.reading.judgement_forms import Form
 from pairmark.reading.tables import unguarded
 from pairmark.stats.arrays import Flags, Floats, Ints
+from pairmark.stats.comparisons import LEAST_WEIGHT, MOST_WEIGHT, extreme
 
 ROWS = 2_048  # rows held as text at once; few enough to stay in the processor's cache
 SEPARATORS = ",;\t"
@@ -256,13 +257,13 @@ def whole_numbers(batch: Batch, at: int) -> Floats:
 
 
 def weights(batch: Batch, at: int, path: Path) -> Floats:
-    """The weights; refuses what is not a finite number of at least 0."""
+    """The weights; refuses what is no weight, or too small or large to reckon with."""
     column = batch.column(at)
     weight = np.array([_number(cell) for cell in column])
-    bad = ~(np.isfinite(weight) & (weight >= 0))
+    bad = ~(weight >= 0) | extreme(weight)
     if bad.any():
         told = f"has the weight {column[int(np.argmax(bad))][:40]!r}"
-        _refuse(batch, bad, path, told, "A weight is a finite number, 0 or more.")
+        _refuse(batch, bad, path, told, f"A weight is 0, or a number from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}.")
     return weight
 
 

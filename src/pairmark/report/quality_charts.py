@@ -138,7 +138,7 @@ def misfit(who: str, what: str, rows: Sequence[tuple[str, float, float | None, f
 
 
 def _above(value: float, high: float | None) -> bool:
-    return high is not None and value > high
+    return high is not None and value > max(high, 1.0)  # as in `scoring.misfit`
 
 
 def _misfit_layers(who: str, what: str, x: Spec, title: list[str], named: bool) -> list[Spec]:

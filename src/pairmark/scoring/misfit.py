@@ -84,7 +84,7 @@ def _by_id(found: stats.Misfit) -> dict[str, Misfit]:
         band = {key: None if column is None else float(column[k]) for key, column in columns.items()}
         infit, outfit = float(found.infit[k]), float(found.outfit[k])
         above = any(
-            high is not None and value > high
+            high is not None and value > max(high, 1.0)
             for value, high in ((infit, band["infit_high"]), (outfit, band["outfit_high"]))
         )
         told[name] = Misfit(infit, outfit, **band, above=above)

@@ -28,6 +28,7 @@ __all__ = ["Fit", "Method", "TieRule", "fit"]
 
 ORDER_SD = 2.5  # logits; prior SD of the order effect: weak, one SD is a first-seat share of .92 between equal texts
 JUDGE_ORDER_SD = 1.0  # logits; prior SD of how far the order effect of one judge lies from that of all
+LEAST_SD, MOST_SD = 1e-6, 1e6  # logits; prior SDs that can be reckoned with
 TIE_SD = 2.0  # prior SD of log nu; one SD either way is a chance of ties between equal texts of .06 to .79
 
 
@@ -87,12 +88,16 @@ def fit(
     >>> scores.probability("anna", "cleo") > scores.probability("bela", "cleo")
     True
     """
-    _check(data, method, order_effect, ties, prior_sd, start)
+    if not isinstance(data, Comparisons):
+        raise StatsError("Scores are estimated from what comparisons() or from_columns() made.")
+    if start is not None and not isinstance(start, Fit):
+        start = _scores(start, len(data.items))
+    _check(data, method, order_effect, ties, prior_sd)
     order, place = sorted_items(data.items)
     sorted_data = data if order is None else with_sorted_items(data, order, place)
     _check_finite(sorted_data, method, order_effect, ties)
     if start is not None and not isinstance(start, Fit) and order is not None:
-        start = np.asarray(start, dtype=np.float64)[order]
+        start = start[order]
     if method == "sirt":
         model, sd = _model(sorted_data, "ml", False, "half"), None
         theta, error = sirt.published(sorted_data)
@@ -112,14 +117,15 @@ def _check(
     order_effect: bool | str,
     ties: TieRule,
     prior_sd: float | None,
-    start: Floats | Fit | None,
 ) -> None:
     if method not in ("map", "ml", "sirt"):
         raise StatsError(f"The method {method!r} is not one of map, ml and sirt.")
     if ties not in ("davidson", "half"):
         raise StatsError(f"The rule {ties!r} for ties is not one of davidson and half.")
-    if prior_sd is not None and (method != "map" or not 0 < prior_sd < float("inf")):
-        raise StatsError(f"A prior SD ({prior_sd}) must be positive and finite, and belongs to the method map.")
+    if prior_sd is not None and (method != "map" or not LEAST_SD <= prior_sd <= MOST_SD):
+        raise StatsError(
+            f"A prior SD ({prior_sd}) must lie between {LEAST_SD:g} and {MOST_SD:g}, and belongs to the method map."
+        )
     if order_effect and method == "sirt":
         raise StatsError("The method sirt has no order effect here; use map or ml.")
     if order_effect not in (False, True, "judge"):
@@ -128,12 +134,17 @@ def _check(
         raise StatsError("An order effect needs comparisons that say which text was shown first.")
     if order_effect == "judge" and data.judge is None:
         raise StatsError("An order effect for each judge needs comparisons that say who judged them.")
-    if (
-        start is not None
-        and not isinstance(start, Fit)
-        and (np.shape(start) != (len(data.items),) or not np.isfinite(start).all())
-    ):
-        raise StatsError(f"`start` must hold one finite score for each of the {len(data.items)} items.")
+
+
+def _scores(start: object, n_items: int) -> Floats:
+    """Scores to start from as an array."""
+    try:
+        scores = np.array(start, dtype=np.float64)
+    except (TypeError, ValueError):
+        scores = np.full(0, np.nan)
+    if scores.shape != (n_items,) or not np.isfinite(scores).all():
+        raise StatsError(f"`start` must hold one finite score for each of the {n_items} items.")
+    return scores
 
 
 def _check_finite(data: Comparisons, method: Method, order_effect: bool | str, ties: TieRule) -> None:
@@ -190,7 +201,23 @@ def _solve(
     start: Floats | Fit | None,
     start_sd: float | None,
 ) -> tuple[Solution, float | None]:
-    """The mode, with the SD of the prior where there is one."""
+    """The mode, with the SD of the prior where there is one; from the beginning if a start led nowhere."""
+    if start is not None or start_sd is not None:
+        try:
+            return _solved(model, data, method, prior_sd, start, start_sd)
+        except StatsError:
+            pass
+    return _solved(model, data, method, prior_sd, None, None)
+
+
+def _solved(
+    model: Model,
+    data: Comparisons,
+    method: Method,
+    prior_sd: float | None,
+    start: Floats | Fit | None,
+    start_sd: float | None,
+) -> tuple[Solution, float | None]:
     known_sd = prior_sd or start_sd
     if method == "ml" or prior_sd is not None:
         precision = 0.0 if prior_sd is None else prior_sd**-2

@@ -23,6 +23,7 @@ Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 Number = TypeVar("Number", np.float64, np.int64)
 OUTCOMES = (0.0, 0.5, 1.0)  # second won, tie, first won
+LEAST_WEIGHT, MOST_WEIGHT = 1e-9, 1e9  # of a comparison that counts; beyond, sums of them lose their digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +87,12 @@ class Comparisons:
     @cached_property
     def wins(self) -> Floats:
         """Weighted wins of each item, ties as half. Shape (n_items,)."""
-        return per_item(len(self.items), self.pairs, self.pairs.won, self.pairs.weight - self.pairs.won)
+        return _frozen(per_item(len(self.items), self.pairs, self.pairs.won, self.pairs.weight - self.pairs.won))
 
     @cached_property
     def appearances(self) -> Floats:
         """Weighted comparisons in which each item took part. Shape (n_items,)."""
-        return per_item(len(self.items), self.pairs, self.pairs.weight, self.pairs.weight)
+        return _frozen(per_item(len(self.items), self.pairs, self.pairs.weight, self.pairs.weight))
 
     @cached_property
     def strongly_connected(self) -> bool:
@@ -144,7 +145,7 @@ def comparisons(
     items
         All ids, in the order results shall have. Without it: the ids seen, sorted.
     weights
-        One finite number >= 0 per comparison; 1 without it.
+        One number per comparison, 0 or from 1e-9 to 1e9; 1 without it.
     judges
         Id of the judge of each comparison.
     judge_weights
@@ -170,10 +171,19 @@ def comparisons(
     _check(known, first, second, outcome, weight)
     judge_ids, judge = by_judge(judges, len(first))
     weight = weight * judge_weight(judge_ids, judge, judge_weights)
+    _refuse(
+        extreme(weight),
+        lambda row: f"the weight {weight[row]} is neither 0 nor from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}",
+    )
     taken_seconds = time_taken(seconds, len(first))
     for array in (first, second, outcome, weight):
         array.flags.writeable = False
     return Comparisons(known, first, second, outcome, weight, judge_ids, judge, taken_seconds, seats)
+
+
+def extreme(weight: Floats) -> Flags:
+    """Which weights are too small or too large to reckon with; 0 is neither."""
+    return (weight > MOST_WEIGHT) | ((weight > 0) & (weight < LEAST_WEIGHT))
 
 
 def _frozen(array: NDArray[Number]) -> NDArray[Number]:
@@ -196,13 +206,13 @@ def _from_arrays(arrays: Arrays, items: Sequence[str] | None) -> tuple[tuple[str
     known = _known(items)
     outside = (np.minimum(first, second) < 0) | (np.maximum(first, second) >= len(known))
     _refuse(outside, lambda row: f"index outside the list of {len(known)} items ({first[row]}, {second[row]})")
-    return known, first, second, np.array(arrays[2], dtype=np.float64)
+    return known, first, second, _numbers(arrays[2], "outcome")
 
 
 def _from_rows(rows: Rows, items: Sequence[str] | None) -> tuple[tuple[str, ...], Ints, Ints, Floats]:
     table = list(rows)
     for number, row in enumerate(table, start=1):
-        if len(row) != 3 or not isinstance(row[0], str) or not isinstance(row[1], str):
+        if not isinstance(row, Sequence) or len(row) != 3 or not isinstance(row[0], str) or not isinstance(row[1], str):
             raise BadComparisonsError(
                 f"Row {number}: expected (first id, second id, outcome) with text ids, got {row!r}."
             )
@@ -222,8 +232,20 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float | np.number) else float("nan")
 
 
+def _numbers(values: Sequence[object] | NDArray[Any], what: str) -> Floats:
+    """A column of numbers; names the first value that is none."""
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        row = next((row for row, value in enumerate(values) if np.isnan(_number(value))), 0)
+        raise BadComparisonsError(f"Row {row + 1}: the {what} {str(values[row])!r} is not a number.") from None
+
+
 def _known(items: Sequence[str]) -> tuple[str, ...]:
     known = tuple(items)
+    strange = next((item for item in known if not isinstance(item, str)), None)
+    if strange is not None or None in known:
+        raise BadComparisonsError(f"The item {strange!r} is not a text id; `from_columns` takes numbers, too.")
     if len(set(known)) < len(known):
         twice = next(item for item in known if known.count(item) > 1)
         raise BadComparisonsError(f"The item {twice!r} is listed twice.")
@@ -233,7 +255,7 @@ def _known(items: Sequence[str]) -> tuple[str, ...]:
 def _weights(weights: Iterable[float] | None, n_rows: int) -> Floats:
     if weights is None:
         return np.ones(n_rows)
-    weight = np.array(list(weights), dtype=np.float64)
+    weight = _numbers(list(weights), "weight")
     if weight.shape != (n_rows,):
         raise BadComparisonsError(f"There are {n_rows} comparisons but {weight.size} weights.")
     return weight

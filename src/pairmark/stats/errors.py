@@ -4,6 +4,7 @@ Nothing here knows about commands or web pages; callers translate these once, at
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 
 
 class StatsError(ValueError):
@@ -45,6 +46,12 @@ class NoFiniteEstimateError(StatsError):
 
 class NotConvergedError(StatsError):
     """An iteration used up its steps before its result stood still."""
+
+
+def check_count(value: object, least: int, what: str) -> None:
+    """Raise `StatsError` unless `value` is a whole number from `least` up; `what` says of what."""
+    if not isinstance(value, Integral) or value < least:
+        raise StatsError(f"The number of {what} is a whole number from {least} up, not {value!r}.")
 
 
 def _named(group: Sequence[str]) -> str:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pairmark.stats.arrays import Floats, Ints
+from pairmark.stats.canonical import sorted_items, with_sorted_items
 from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.davidson import chances
-from pairmark.stats.errors import StatsError
+from pairmark.stats.errors import StatsError, check_count
 from pairmark.stats.solution import Solution
 from pairmark.stats.spread import FULL_UP_TO
 
@@ -68,15 +69,21 @@ class Fit:
         """Log likelihood of the scores, without prior."""
         return self.solution.log_likelihood
 
-    @property
+    @cached_property
     def wins(self) -> Floats:
         """Weighted wins of each item, ties as half."""
-        return self.comparisons.wins
+        return _read_only(self._sorted.wins[self.place])
 
-    @property
+    @cached_property
     def appearances(self) -> Floats:
         """Weighted comparisons of each item ("comparisons per essay" means these)."""
-        return self.comparisons.appearances
+        return _read_only(self._sorted.appearances[self.place])
+
+    @cached_property
+    def _sorted(self) -> Comparisons:
+        """The comparisons with their items sorted, so that sums have the same bits for items in any order."""
+        order, place = sorted_items(self.items)
+        return self.comparisons if order is None else with_sorted_items(self.comparisons, order, place)
 
     @cached_property
     def standard_error(self) -> Floats:
@@ -118,7 +125,7 @@ class Fit:
     def order_effects(self) -> Floats | None:
         """The order effect of each judge, in the order of `comparisons.judges`; a single one if it is for all."""
         orders = self.solution.model.n_orders
-        return self.solution.extra[:orders] if orders else None
+        return _read_only(self.solution.extra[:orders]) if orders else None
 
     @property
     def order_effects_se(self) -> Floats | None:
@@ -156,11 +163,13 @@ class Fit:
 
         With up to 300 parameters they are a mixture of normal distributions over the SDs that the prior may have.
         """
+        check_count(count, 0, "draws")
         return np.asarray(self.theta + self.solution.draws(count, seed)[: len(self.items), :].T[:, self.place])
 
     def rank_interval(self, level: float = 0.95, draws: int = RANK_DRAWS) -> tuple[Ints, Ints]:
         """Best and worst rank of each item that `level` of joint draws lie between; ranks as in `ranks`."""
         _reach(level)
+        check_count(draws, 1, "draws")
         order = np.argsort(-self.draws(draws), axis=1)
         ranks = np.empty(order.shape, dtype=np.int64)
         np.put_along_axis(ranks, order, np.broadcast_to(np.arange(1, order.shape[1] + 1), order.shape), axis=1)
@@ -175,7 +184,7 @@ class Fit:
             if item not in self._numbers:
                 raise StatsError(f"{item!r} is not one of the {len(self.items)} items.")
             return self._numbers[item]
-        if not 0 <= item < len(self.items):
+        if not isinstance(item, int | np.integer) or not 0 <= item < len(self.items):
             raise StatsError(f"There is no item number {item}; they count from 0 to {len(self.items) - 1}.")
         return int(item)
 

@@ -49,8 +49,8 @@ def time_taken(seconds: Iterable[float | None] | None, n_rows: int) -> Floats | 
     if len(told) != n_rows:
         raise BadComparisonsError(f"There are {n_rows} comparisons but {len(told)} times.")
     for row, value in enumerate(told):
-        if value is not None and not 0 <= value < float("inf"):
-            raise BadComparisonsError(f"Row {row + 1}: the time {value} is not a finite number of seconds from 0 up.")
+        if value is not None and not (isinstance(value, int | float | np.number) and 0 <= value < float("inf")):
+            raise BadComparisonsError(f"Row {row + 1}: the time {value!r} is not a finite number of seconds from 0 up.")
     taken = np.array([np.nan if value is None else value for value in told], dtype=np.float64)
     taken.flags.writeable = False
     return taken

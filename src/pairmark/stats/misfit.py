@@ -17,7 +17,7 @@ from pairmark.stats.canonical import rows_as_tally, with_sorted_rows
 from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.davidson import Chances, chances
 from pairmark.stats.display import Columns
-from pairmark.stats.errors import StatsError
+from pairmark.stats.errors import StatsError, check_count
 from pairmark.stats.fitted import Fit
 from pairmark.stats.posterior import Model, logits
 
@@ -93,6 +93,7 @@ def row_model(fit: Fit, rows: Comparisons) -> Model:
 
 
 def _misfit(fit: Fit, rows: Comparisons, member: Any, ids: tuple[str, ...], simulations: int) -> Misfit:
+    check_count(simulations, 0, "simulations")
     model = row_model(fit, rows)
     count = member @ np.ones(len(rows))
     infit, outfit = _statistics(member, count, rows.outcome, _chances(model, fit.solution.point))

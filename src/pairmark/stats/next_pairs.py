@@ -11,7 +11,7 @@ import numpy as np
 from pairmark.stats.arrays import Ints
 from pairmark.stats.assignment import NOBODY, assign, unseen_by_all
 from pairmark.stats.display import Columns
-from pairmark.stats.errors import StatsError
+from pairmark.stats.errors import StatsError, check_count
 from pairmark.stats.fitted import Fit
 from pairmark.stats.rules import rule as rule_of
 
@@ -71,27 +71,32 @@ def next_pairs(
     >>> [judge for first, second, judge in zip(wave.first, wave.second, wave.judge) if "a" in (first, second)]
     ['kim']
     """
-    if size < 1:
-        raise StatsError(f"The size of a wave is a whole number from 1 up, not {size}.")
-    data, n = fit.comparisons, len(fit.items)
+    check_count(size, 1, "pairs in a wave")
+    data, n, sorted_place = fit.comparisons, len(fit.items), fit.place
+    items = sorted(fit.items)  # plans are made in this order, so that they are the same for items in any other
     place = {judge: number for number, judge in enumerate(judges)}
     if len(place) < len(judges):
         raise StatsError("A judge is listed twice.")
-    hidden = [(_judge(place, judge), fit.index(item)) for judge, items in (may_not_see or {}).items() for item in items]
+    hidden = [
+        (_judge(place, judge), int(sorted_place[fit.index(item)]))
+        for judge, theirs in (may_not_see or {}).items()
+        for item in theirs
+    ]
     limits = _limits(place, quotas)
-    most = pair_limit or max(FEWEST_TIMES, 1 + int(_times_asked(fit).max()))
+    most = max(FEWEST_TIMES, 1 + int(_times_asked(fit).max())) if pair_limit is None else pair_limit
     blocked = unseen_by_all(n, len(judges), hidden, limits) if judges else None
     planned = rule_of(rule)(
-        n, data.first, data.second, size=size, theta=fit.theta, seed=seed, pair_limit=most, blocked=blocked
-    )
+        n, sorted_place[data.first], sorted_place[data.second],
+        size=size, theta=fit.solution.point[:n], seed=seed, pair_limit=most, blocked=blocked,
+    )  # fmt: skip
     who = (
         assign(planned, len(judges), hidden, limits, seen=_seen(fit, place))
         if judges
         else np.full(len(planned), NOBODY)
     )
     return NextPairs(
-        tuple(fit.items[k] for k in planned[:, 0]),
-        tuple(fit.items[k] for k in planned[:, 1]),
+        tuple(items[k] for k in planned[:, 0]),
+        tuple(items[k] for k in planned[:, 1]),
         tuple(None if judge == NOBODY else judges[judge] for judge in who.tolist()),
     )
 
@@ -125,5 +130,6 @@ def _seen(fit: Fit, place: Mapping[str, int]) -> list[tuple[int, int, int]]:
         return []
     known = np.array([place.get(judge, NOBODY) for judge in data.judges], dtype=np.int64)[data.judge]
     rows: Ints = np.flatnonzero(known != NOBODY)
-    triples = np.unique(np.stack([known[rows], data.first[rows], data.second[rows]], axis=1), axis=0)
+    ends = fit.place[data.first[rows]], fit.place[data.second[rows]]
+    triples = np.unique(np.stack([known[rows], *ends], axis=1), axis=0)
     return [(int(judge), int(one), int(other)) for judge, one, other in triples]

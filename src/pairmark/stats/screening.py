@@ -13,6 +13,7 @@ from pairmark.stats.bradley_terry import fit as refit
 from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.consensus import Consensus, consensus
 from pairmark.stats.display import Columns
+from pairmark.stats.errors import StatsError
 from pairmark.stats.fitted import Fit, TieRule
 
 Finding = Literal["consensus", "random", "dissenting", "one seat"]
@@ -66,6 +67,8 @@ def screen(fit: Fit, false_alarms: float = FALSE_ALARMS) -> Screening:
     >>> screen(fit(comparisons(votes + contrary, judges=judges))).finding
     ('consensus', 'consensus', 'consensus', 'dissenting')
     """
+    if not 0 < false_alarms <= 1:
+        raise StatsError(f"The share of false alarms lies between 0 and 1, not {false_alarms}.")
     trust = np.ones(len(fit.comparisons.judges))
     found = told_apart(fit, trust, false_alarms)
     for _ in range(ROUNDS):

@@ -11,7 +11,7 @@ import numpy as np
 from pairmark.stats.arrays import Floats
 from pairmark.stats.canonical import with_sorted_rows
 from pairmark.stats.comparisons import Comparisons
-from pairmark.stats.errors import StatsError
+from pairmark.stats.errors import StatsError, check_count
 from pairmark.stats.fitted import Fit
 from pairmark.stats.refits import refits
 from pairmark.stats.threads import one_blas_thread
@@ -60,6 +60,7 @@ def split_half(fit: Fit, over: Over, splits: int = SPLITS, seed: int = SEED) -> 
     """
     if over not in ("judges", "comparisons"):
         raise StatsError(f"Halves are made over judges or over comparisons, not over {over!r}.")
+    check_count(splits, 1, "splits")
     rows = with_sorted_rows(fit.comparisons)
     in_first = _halves(rows, over, splits, seed)
     shares = np.concatenate([in_first, ~in_first], axis=1).astype(np.float64)

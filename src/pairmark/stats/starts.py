@@ -15,7 +15,8 @@ from pairmark.stats.posterior import Model, centred
 from pairmark.stats.prior import Settled
 from pairmark.stats.tally import per_item
 
-LEAST_START_SD = 0.1  # logits; where the search for the prior SD begins at the earliest
+LEAST_START_SD, MOST_START_SD = 0.1, 30.0  # logits; where the search for the prior SD begins
+FARTHEST_START = 30.0  # logits from 0; a start beyond says no more
 LOGISTIC = 1.7  # a logistic curve averaged over normal logits of variance v is flatter by sqrt(1 + v / 1.7^2)
 FARTHEST = 10.0  # logits
 STEPS = 5
@@ -34,12 +35,12 @@ def begin(model: Model, data: Comparisons, start: Floats | Fit | None, sd: float
     """What `start` and `sd` tell, and a guess for the rest. Items are sorted."""
     if isinstance(start, Fit):
         sd = sd or start.prior_sd
-        if sd is not None and sd >= LEAST_START_SD and _alike(start, model, data):
+        if sd is not None and LEAST_START_SD <= sd <= MOST_START_SD and _alike(start, model, data):
             return Start(start.solution.point, sd, start.solution.settled)
     scores = scores_of(data, start)
     # A start without spread, zeros or the near-zeros of circular votes, says nothing about the SD.
     sd = sd or float(scores.std())
-    if not LEAST_START_SD <= sd < float("inf"):
+    if not LEAST_START_SD <= sd <= MOST_START_SD:
         sd = rough_sd(data)
     point = np.zeros(model.size)
     point[: model.n_items] = scores if scores.any() else first_guess(data, sd)
@@ -54,9 +55,9 @@ def scores_of(data: Comparisons, start: Floats | Fit | None) -> Floats:
     if start is None:
         return np.zeros(len(data.items))
     if not isinstance(start, Fit):
-        return start
+        return np.asarray(np.clip(start, -FARTHEST_START, FARTHEST_START))
     known = dict(zip(start.items, start.theta.tolist(), strict=True))
-    return np.array([known.get(item, 0.0) for item in data.items])
+    return np.asarray(np.clip([known.get(item, 0.0) for item in data.items], -FARTHEST_START, FARTHEST_START))
 
 
 def _alike(earlier: Fit, model: Model, data: Comparisons) -> bool:

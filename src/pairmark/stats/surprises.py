@@ -11,7 +11,7 @@ from pairmark.stats.arrays import Floats, Ints
 from pairmark.stats.canonical import sorted_items, with_sorted_items
 from pairmark.stats.davidson import chances
 from pairmark.stats.display import Columns
-from pairmark.stats.errors import StatsError
+from pairmark.stats.errors import check_count
 from pairmark.stats.fitted import Fit
 from pairmark.stats.misfit import row_model
 from pairmark.stats.posterior import logits
@@ -65,8 +65,7 @@ def surprises(fit: Fit, count: int = 10, item: int | str | None = None) -> Surpr
     >>> found.first, found.second, found.outcome.tolist(), found.row.tolist()
     (('anna',), ('bela',), [0.0], [9])
     """
-    if count < 1:
-        raise StatsError(f"The number of comparisons to show is a whole number from 1 up, not {count}.")
+    check_count(count, 1, "comparisons to show")
     data, chance = fit.comparisons, chance_of_each(fit)
     rows = np.arange(len(data))
     if item is not None:

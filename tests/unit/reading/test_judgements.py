@@ -202,6 +202,8 @@ def test_milliseconds_taken_for_seconds_are_noticed(table: Build) -> None:
         ),
         ("id1,id2,result\na,b,2\n", r"Row 2 of .* has the winner '2'. A winner is 1"),
         ("won,lost,weight\na,b,1\na,b,-1\n", r"Row 3 of .* has the weight '-1'"),
+        ("won,lost,weight\na,b,0\na,b,1e12\n", r"Row 3 of .* has the weight '1e12'"),
+        ("won,lost,weight\na,b,1e-300\n", r"Row 2 of .* has the weight '1e-300'.*from 1e-09 to 1e\+09"),
         ("won,lost,weight\na,b,inf\n", r"Row 2 of .* has the weight 'inf'"),
         ("won,lost,weight\na,b,\n", r"Row 2 of .* has the weight ''"),
         ("won,lost\na,b,c\n", r"Row 2 of .* has 3 cells, but the header has 2. Put quotes"),

@@ -289,6 +289,8 @@ def test_two_essays_and_one_judgement_are_enough(tmp_path):
     assert [essay.essay_id for essay in result.essays] == ["a", "b"]
     assert all(essay.standard_error > 0 for essay in result.essays)
     assert any("Won or lost every comparison" in warning for warning in result.warnings)
+    fits = [*(essay.misfit for essay in result.essays), *(judge.misfit for judge in result.judges)]
+    assert all(fit.infit < 1 and not fit.above for fit in fits)  # a decision that follows the scale is no misfit
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_the_next_wave_respects_judges(scores):
         scores.next_pairs(3, judges=["kim"], quotas={"eve": 1})
     with pytest.raises(StatsError, match="listed twice"):
         scores.next_pairs(3, judges=["kim", "kim"])
-    with pytest.raises(StatsError, match="size of a wave"):
+    with pytest.raises(StatsError, match="pairs in a wave"):
         scores.next_pairs(0)
 
 

@@ -9,6 +9,7 @@ import pytest
 from pairmark.stats.bradley_terry import ORDER_SD, TIE_SD, fit
 from pairmark.stats.comparisons import comparisons
 from pairmark.stats.errors import NoFiniteEstimateError, StatsError, UnconnectedError
+from pairmark.stats.newton import mode
 from pairmark.stats.simulation import simulate, true_scores
 from pairmark.stats.threads import one_blas_thread
 
@@ -195,10 +196,12 @@ def test_a_start_far_away_leads_to_the_same_scores(method):
 
 
 @pytest.mark.parametrize("n_items", [30, 310])
-def test_a_start_where_nothing_can_be_told_is_refused_in_a_sentence(n_items):
+def test_a_point_where_nothing_can_be_told_is_refused_in_a_sentence(n_items):
     rows = [row for k in range(n_items) for row in [(f"{k:03}", f"{(k + 1) % n_items:03}", y) for y in (0, 1)]]
+    cold, far = fit(comparisons(rows), method="ml"), np.linspace(-1e6, 1e6, n_items)
     with pytest.raises(StatsError, match="singular to working precision"):
-        fit(comparisons(rows), method="ml", start=np.linspace(-1e6, 1e6, n_items))
+        mode(cold.solution.model, far, 0.0)
+    np.testing.assert_allclose(fit(comparisons(rows), method="ml", start=far).theta, cold.theta, atol=1e-6)
 
 
 def test_the_prior_sd_does_not_depend_on_the_start():
@@ -235,7 +238,7 @@ def test_probability_of_winning():
     [
         ({"method": "guess"}, "The method 'guess' is not one of map, ml and sirt."),
         ({"method": "ml", "prior_sd": 1.0}, "belongs to the method map"),
-        ({"prior_sd": 0.0}, "must be positive and finite"),
+        ({"prior_sd": 0.0}, "must lie between 1e-06 and"),
         ({"method": "sirt", "order_effect": True}, "The method sirt has no order effect"),
         ({"start": np.zeros(2)}, "one finite score for each of the 3 items"),
         ({"start": np.array([0.0, np.nan, 0.0])}, "one finite score for each of the 3 items"),
@@ -326,3 +329,81 @@ def test_all_ties_and_a_single_tie_stay_finite():
 def test_an_unknown_rule_for_ties_is_refused():
     with pytest.raises(StatsError, match="'third' for ties"):
         fit(comparisons(CYCLE), ties="third")
+
+
+@pytest.mark.parametrize("order_effect", [False, True])
+def test_absurd_starts_lead_to_the_same_scores(order_effect):
+    rows, _ = session(700, 10)
+    cold = fit(comparisons(rows), order_effect=order_effect)
+    elsewhere, _ = session(60, 4)
+    ends = np.linspace(-1, 1, len(cold.items))
+    starts = [1e3 * ends, 1e300 * ends, list(-cold.theta), fit(comparisons(elsewhere), prior_sd=50.0)]
+    for start in starts:
+        warm = fit(comparisons(rows), order_effect=order_effect, start=start)
+        np.testing.assert_allclose(warm.theta, cold.theta, atol=1e-6)
+        assert warm.prior_sd == pytest.approx(cold.prior_sd, abs=1e-6)
+    far = fit(comparisons(rows), order_effect=order_effect, start_sd=1e9)
+    np.testing.assert_allclose(far.theta, cold.theta, atol=1e-6)
+
+
+def test_a_start_that_leads_nowhere_is_left(monkeypatch):
+    """Even if what bounds starts let one through."""
+    rows, _ = session(700, 10)
+    cold = fit(comparisons(rows))
+    monkeypatch.setattr("pairmark.stats.starts.FARTHEST_START", math.inf)
+    warm = fit(comparisons(rows), start=np.linspace(-1e3, 1e3, len(cold.items)))
+    np.testing.assert_allclose(warm.theta, cold.theta, atol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [1e-9, 1e9])
+def test_the_smallest_and_the_largest_weights_are_reckoned_with(weight):
+    data = comparisons(CYCLE, weights=[weight, 1, weight, 1], judges=["kim", "lou", "kim", "lou"])
+    result = fit(data)
+    assert np.isfinite(result.theta).all()
+    assert (result.standard_error > 0).all()
+    assert np.isfinite(result.essay_misfit(simulations=20).infit).all()
+
+
+def test_what_is_counted_and_planned_is_the_same_for_items_in_any_order():
+    rows, rng = session(30, 12)[0], np.random.default_rng(8)
+    weights = rng.choice([0.1, 0.3, 1.7], len(rows))
+    items = sorted({end for row in rows for end in row[:2]})
+    judges = [f"j{k % 3}" for k in range(len(rows))]
+    turned = [items[k] for k in rng.permutation(len(items))]
+    one, other = (fit(comparisons(rows, items=ids, weights=weights, judges=judges)) for ids in (items, turned))
+    back = [turned.index(item) for item in items]
+    np.testing.assert_array_equal(one.wins, other.wins[back])
+    np.testing.assert_array_equal(one.appearances, other.appearances[back])
+    hidden = {"j0": items[:3]}
+    plans = [scores.next_pairs(12, judges=["j0", "j1", "j2"], may_not_see=hidden).to_dict() for scores in (one, other)]
+    assert plans[0] == plans[1]
+
+
+def test_nothing_of_a_fit_can_be_written_to():
+    scores = fit(comparisons(CYCLE), order_effect=True)
+    for array in (scores.theta, scores.standard_error, scores.wins, scores.appearances, scores.order_effects,
+                  scores.comparisons.wins, scores.comparisons.appearances):  # fmt: skip
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 99.0
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda scores: fit(CYCLE), "from what comparisons"),
+        (lambda scores: fit(scores.comparisons, prior_sd=1e-300), r"between 1e-06 and 1e\+06"),
+        (lambda scores: fit(scores.comparisons, start=["x", "y", "z"]), "one finite score for each of the 3"),
+        (lambda scores: scores.index(1.5), "no item number 1.5"),
+        (lambda scores: scores.draws(-1), "number of draws"),
+        (lambda scores: scores.rank_interval(draws=0), "number of draws .* from 1 up"),
+        (lambda scores: scores.split_half("comparisons", splits=0), "number of splits"),
+        (lambda scores: scores.essay_misfit(simulations=-1), "number of simulations"),
+        (lambda scores: scores.screen(false_alarms=2), "share of false alarms"),
+        (lambda scores: scores.surprises(1.5), "number of comparisons to show"),
+        (lambda scores: scores.next_pairs(2, pair_limit=0), "pair limit of 1 or more"),
+    ],
+)
+def test_what_cannot_be_asked_is_told_in_a_sentence(ask, said):
+    scores = fit(comparisons(CYCLE, judges=["kim", "lou", "kim", "lou"]))
+    with pytest.raises(StatsError, match=said):
+        ask(scores)
