@@ -101,12 +101,25 @@ def _checks(result: Grading, asked: Asked) -> list[AnchorCheck]:
     ]  # fmt: skip
 
 
+def _against_scores(grades: Grades, asked: Asked) -> bool:
+    """Whether of the pairs of anchors with different grades no more than half stand in the order of their scores."""
+    number = np.array([anchor.grade for anchor in asked.anchors])
+    theta = np.array([anchor.theta for anchor in grades.anchors])
+    order = np.sign(number[:, None] - number) * np.sign(theta[:, None] - theta)
+    return float(order.sum()) <= 0
+
+
 def _open(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
 def _notes(grades: Grades, asked: Asked) -> list[str]:
     notes = []
+    if _against_scores(grades, asked):
+        notes.append(
+            "Anchors with higher grades have no higher scores, so these grades say nothing. Check that the anchors belong to "
+            "these judgements and that the scale lists its lowest grade first."
+        )
     displaced = [anchor.essay_id for anchor in grades.anchors if anchor.displaced]
     if displaced:
         notes.append(

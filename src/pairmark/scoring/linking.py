@@ -9,17 +9,20 @@ from pairmark.domain.scored import Link, ScoredEssay
 from pairmark.errors import BadRequest
 from pairmark.reading.files import MEGABYTE, read_bounded
 from pairmark.reading.tables import read_table, unguarded
-from pairmark.stats.fitted import Fit
+from pairmark.stats.arrays import Floats
+from pairmark.stats.fitted import SAME_SCORE, Fit
 from pairmark.stats.linking import MOVED, link
 
 MAX_RESULTS = 100 * MEGABYTE
 Z95 = 1.959963984540054
 
 
-def apply(essays: list[ScoredEssay], fitted: Fit, earlier: Path | None) -> tuple[list[ScoredEssay], Link | None]:
-    """The essays on the earlier scale, and how they got there; unchanged without one."""
+def apply(
+    essays: list[ScoredEssay], fitted: Fit, earlier: Path | None
+) -> tuple[list[ScoredEssay], Link | None, list[str]]:
+    """The essays on the earlier scale, how they got there, and what should be told; unchanged without one."""
     if earlier is None:
-        return essays, None
+        return essays, None, []
     scores = _scores(earlier)
     common = [index for index, essay in enumerate(essays) if essay.essay_id in scores]
     if len(common) < 2:
@@ -42,7 +45,17 @@ def apply(essays: list[ScoredEssay], fitted: Fit, earlier: Path | None) -> tuple
         for index, (essay, theta, error) in enumerate(zip(essays, linked.theta, linked.standard_error, strict=True))
     ]  # fmt: skip
     told = Link(earlier.name, len(common), linked.shift, linked.shift_se, linked.drift_sd, moved)
-    return put, told
+    return put, told, _notes(fitted.theta[common], old[:, 0], earlier)
+
+
+def _notes(new: Floats, old: Floats, earlier: Path) -> list[str]:
+    """Scores that differ by rounding only come from the same judgements, which linking would count twice."""
+    if float(np.ptp(old - new)) > SAME_SCORE:
+        return []
+    return [
+        f"{earlier.name} holds the scores of these same judgements. Linking counts them twice, so the errors shown are too small; "
+        "link judgements that were made later."
+    ]
 
 
 def _scores(path: Path) -> dict[str, tuple[float, float]]:

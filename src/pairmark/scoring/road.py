@@ -115,10 +115,10 @@ def _result(path: Path, options: Options) -> ScoreResult:
     data, fitted = _fitted(judged, options)
     known = _known(options)
     fits = misfit.essays(fitted)
-    essays, link = linking.apply(_essays(fitted, known.words, fits), fitted, options.link)
+    essays, link, link_notes = linking.apply(_essays(fitted, known.words, fits), fitted, options.link)
     essays, grades, notes = grading.apply(essays, scale)
     work, judge_notes = judges.work(fitted, data)
-    figures, more = all_figures(fitted), [*judge_notes, *notes]
+    figures, more = all_figures(fitted), [*judge_notes, *link_notes, *notes]
     return ScoreResult(
         name=options.name or path.stem,
         source={"file": path.name, "form": judged.form, "sha256": judged.digest, "where": dict(options.where)},

@@ -345,6 +345,27 @@ def test_ids_that_the_report_guards_against_formulas_are_linked(tmp_path):
     assert again.link.common == 40
 
 
+def test_a_batch_linked_to_itself_is_told_that_its_judgements_count_twice(tmp_path):
+    session(tmp_path / "votes.csv")
+    alone = score(tmp_path / "votes.csv", out=tmp_path / "first")
+    again = score(tmp_path / "votes.csv", options=Options(link=tmp_path / "first" / "results.csv"))
+    assert again.essays[0].standard_error < alone.essays[0].standard_error
+    assert any("results.csv holds the scores of these same judgements" in warning for warning in again.warnings)
+    session(tmp_path / "later.csv", seed=2)
+    later = score(tmp_path / "later.csv", options=Options(link=tmp_path / "first" / "results.csv"))
+    assert not any("same judgements" in warning for warning in later.warnings)
+
+
+def test_anchors_that_run_against_the_scores_are_told(tmp_path):
+    truth = session(tmp_path / "votes.csv")
+    anchors(tmp_path / "anchors.csv", truth, ["A2", "B1", "C1"])
+    asked = Options(anchors=tmp_path / "anchors.csv", scale="cefr")
+    told = "Anchors with higher grades have no higher scores"
+    assert not any(told in warning for warning in score(tmp_path / "votes.csv", options=asked).warnings)
+    anchors(tmp_path / "anchors.csv", {name: -value for name, value in truth.items()}, ["A2", "B1", "C1"])
+    assert any(told in warning for warning in score(tmp_path / "votes.csv", options=asked).warnings)
+
+
 def test_an_anchor_that_nobody_judged_is_refused_with_its_row(tmp_path):
     session(tmp_path / "votes.csv")
     (tmp_path / "anchors.csv").write_text("essay_id,grade\ne000,pass\nzoe,fail\n")

@@ -91,7 +91,7 @@ def link_sentence(link: Link) -> str:
     """How the scale was moved."""
     moved = f" These moved by more than error allows: {visible(', '.join(link.moved))}." if link.moved else ""
     return (
-        f"Scores are on the scale of {visible(link.earlier)}: {count(link.common, 'common essay')} say that this batch lies "
-        f"{decimal(link.shift)} logits {'above' if link.shift >= 0 else 'below'} its own zero there (standard error "
+        f"Scores are on the scale of {visible(link.earlier)}: {count(link.common, 'common essay')} say that the mean of this batch "
+        f"lies {decimal(abs(link.shift))} logits {'above' if link.shift >= 0 else 'below'} zero there (standard error "
         f"{decimal(link.standard_error)}).{moved}"
     )
