@@ -233,7 +233,8 @@ def _warnings(fitted: Fit, judged: Comparisons, adaptive: str) -> list[str]:
     extreme = [*data.all_won(), *data.all_lost()]
     if extreme:
         named = ", ".join(extreme[:5]) + (f" and {len(extreme) - 5} more" if len(extreme) > 5 else "")
-        warnings.append(f"Won or lost every comparison, so the score rests on the prior as well: {named}.")
+        rests = "the prior as well" if fitted.method == "map" else "the correction that sirt makes"
+        warnings.append(f"Won or lost every comparison, so the score rests on {rests}: {named}.")
     if fitted.method == "sirt":
         warnings.append(
             "Scores and errors are those that sirt publishes; its errors treat each essay on its own and are too small "

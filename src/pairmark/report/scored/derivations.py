@@ -3,7 +3,7 @@
 A report holds these texts itself, so that its links work on anybody's disk and without a network.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pairmark.domain.scored import ScoreResult
 
@@ -17,12 +17,21 @@ class Derivation:
     page: str
 
 
+MODEL = "Bradley and Terry (1952): text i beats text j with probability 1 / (1 + exp(θj - θi)), where one of them wins."
+OTHER_SCORES = {
+    "ml": f"{MODEL} The scores θ are those under which the judgements are most probable, without a prior; their mean is 0. "
+    "Standard errors come from the inverse of the full information matrix, and an interval is the score ± 1.96 of them.",
+    "sirt": f"{MODEL} The scores θ and their errors are those that the R package sirt publishes: most probable after a small "
+    "correction of the wins, with the errors of each essay on its own. An interval is the score ± 1.96 of them.",
+}
+"""How scores come about by the methods that are not our own."""
+
 DERIVATIONS: dict[str, Derivation] = {
     "score": Derivation(
         "Score and standard error",
-        "Bradley and Terry (1952): text i beats text j with probability 1 / (1 + exp(θj - θi)). The scores θ are the most "
-        "probable ones under a normal prior whose spread is estimated from the judgements; their mean is 0. Standard errors "
-        "come from the full covariance matrix, and an interval is the score ± 1.96 of them.",
+        f"{MODEL} The scores θ are the most probable ones under a normal prior whose spread is estimated from the judgements; "
+        "their mean is 0 unless they are linked to an earlier scale. Standard errors come from the full covariance matrix and "
+        "count the doubt about that spread; an interval is the score ± 1.96 of them.",
         "statistics.md, Model and Errors",
     ),
     "reliability": Derivation(
@@ -149,4 +158,7 @@ def derivations(result: ScoreResult) -> dict[str, Derivation]:
         *(() if result.length else ("length",)),
         *(() if result.link else ("link",)),
     }
-    return {key: derivation for key, derivation in DERIVATIONS.items() if key not in absent}
+    shown = {key: derivation for key, derivation in DERIVATIONS.items() if key not in absent}
+    if result.method in OTHER_SCORES:
+        shown["score"] = replace(shown["score"], text=OTHER_SCORES[result.method])
+    return shown
