@@ -1,6 +1,7 @@
 """What a score says about judges, essays that do not fit, and how it settled: from files to the fields of the result."""
 
 import csv
+import itertools
 
 import numpy as np
 import pytest
@@ -188,3 +189,16 @@ def test_published_figures_come_without_what_has_no_published_form(tmp_path):
     assert result.split_half is None
     assert result.essays[0].misfit.infit_high is None
     assert any("sirt-compatible mode has no scale without a judge" in note for note in result.warnings)
+
+
+@pytest.mark.parametrize(
+    ("options", "prior"),
+    [(Options(), True), (Options(method="ml"), False), (Options(compatible="sirt"), False)],
+)
+def test_only_scores_with_a_prior_are_said_to_have_one(tmp_path, options, prior):
+    rows = [f"{a},{b}\n" for a, b in itertools.permutations("abcd", 2)]
+    text = "won,lost\n" + "".join(rows)
+    (tmp_path / "votes.csv").write_text(text if options.method == "ml" else text + "top,a\ntop,b\n")
+    result = score(tmp_path / "votes.csv", out=tmp_path / "out", options=options)
+    assert any("rests on the prior" in warning for warning in result.warnings) is prior
+    assert ("under a normal prior" in (tmp_path / "out" / "report.html").read_text()) is prior

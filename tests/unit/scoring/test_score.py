@@ -1,7 +1,6 @@
 """The road from a CSV of judgements to a result and its files, on the real sessions and on small made-up ones."""
 
 import csv
-import itertools
 import json
 import re
 from dataclasses import replace
@@ -79,19 +78,6 @@ def test_the_sirt_compatible_mode_has_no_reliability_of_our_own_and_says_so():
     assert result.reliability["value"] is None
     assert round(result.ssr, 3) == 0.948
     assert "those that sirt publishes" in " ".join(result.warnings)
-
-
-@pytest.mark.parametrize(
-    ("options", "prior"),
-    [(Options(), True), (Options(method="ml"), False), (Options(compatible="sirt"), False)],
-)
-def test_only_scores_with_a_prior_are_said_to_have_one(tmp_path, options, prior):
-    rows = [f"{a},{b}\n" for a, b in itertools.permutations("abcd", 2)]
-    text = "won,lost\n" + "".join(rows)
-    (tmp_path / "votes.csv").write_text(text if options.method == "ml" else text + "top,a\ntop,b\n")
-    result = score(tmp_path / "votes.csv", out=tmp_path / "out", options=options)
-    assert any("rests on the prior" in warning for warning in result.warnings) is prior
-    assert ("under a normal prior" in (tmp_path / "out" / "report.html").read_text()) is prior
 
 
 def test_plain_maximum_likelihood_on_the_road(tmp_path):
