@@ -16,7 +16,6 @@ from pairmark.stats.errors import StatsError
 from pairmark.stats.pairing import plan_by_value, plan_wave, scores_of
 from pairmark.stats.wave_history import Blocked, history_of
 
-LEEWAY = 2  # appearances an essay may lie from the mean under the adaptive rule; what it brings: docs/decisions
 AT_RANDOM = 0.25  # share of a wave; without it closeness strings items into chains, and coin tosses look reliable
 AGAIN = 1e6  # logits; a repeat comes after every new pair
 ENUMERATED = 1_000_000  # pairs; up to here random pairs are drawn from the list of all
@@ -59,10 +58,10 @@ def adaptive(
     n_items: int, first: ArrayLike, second: ArrayLike, *, size: int, theta: ArrayLike | None = None, seed: int,
     pair_limit: int = 4, blocked: Blocked | None = None, wave: int = 0,
 ) -> Ints:  # fmt: skip
-    """Pairs by what they are expected to settle about the order of all items: ours."""
+    """Near scores in steps, and most comparisons for the items whose rank is in doubt: ours."""
     return plan_wave(
         n_items, first, second, size=size, theta=theta, seed=seed, pair_limit=pair_limit, blocked=blocked, wave=wave,
-        leeway=LEEWAY,
+        by_doubt=True,
     )  # fmt: skip
 
 
