@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pairmark.stats.assignment import NOBODY, assign, unseen_by_all
 from pairmark.stats.connectivity import weak_labels
 from pairmark.stats.rules import RULES, adaptive, rule
 from pairmark.stats.sessions import run, simulated_judges
@@ -134,3 +135,28 @@ def test_the_adaptive_rule_with_many_pairs_closed_asks_what_is_left_and_nothing_
         asked, wave = np.concatenate([asked, new]), wave + 1
     assert all(count <= limit for count in times.values())
     assert not any(times[pair] for pair in blocked)
+
+
+@few
+@given(st.data(), st.integers(2, 10), st.integers(1, 12), st.integers(1, 30), seeds)
+def test_every_planned_pair_has_a_judge_who_may_see_it_and_has_not(data, n_items, judges, size, seed):
+    """Judges with own work, with quotas used up, and with pairs seen before: what is blocked is exactly what nobody is left for."""
+    judge, item = st.integers(0, judges - 1), st.integers(0, n_items - 1)
+    hidden = data.draw(st.lists(st.tuples(judge, item), max_size=3 * judges))
+    seen = data.draw(st.lists(st.tuples(judge, item, item).filter(lambda row: row[1] != row[2]), max_size=40))
+    quotas = data.draw(st.lists(st.sampled_from([0, 99]), min_size=judges, max_size=judges))
+    blocked = unseen_by_all(n_items, judges, hidden, quotas, seen=seen)
+    past = {(who, min(one, other), max(one, other)) for who, one, other in seen}
+    nobody = [
+        (low, high)
+        for low in range(n_items)
+        for high in range(low + 1, n_items)
+        if not any(
+            quotas[who] and not {(who, low), (who, high)} & set(hidden) and (who, low, high) not in past
+            for who in range(judges)
+        )
+    ]
+    assert list(map(tuple, blocked.tolist())) == nobody
+    theta = np.random.default_rng(seed).normal(0, 2, n_items)
+    wave = adaptive(n_items, [], [], size=size, theta=theta, seed=seed, pair_limit=1, blocked=blocked)
+    assert (assign(wave, judges, hidden, quotas, seen=seen) != NOBODY).all()

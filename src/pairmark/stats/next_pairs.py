@@ -60,7 +60,8 @@ def next_pairs(
     seed
         The same arguments give the same plan.
 
-    A judge gets no pair that the comparisons of the fit say this judge has seen.
+    A judge gets no pair that the comparisons of the fit say this judge has seen, and a pair that all judges who may see it
+    have seen is not planned.
 
     Examples
     --------
@@ -80,15 +81,12 @@ def next_pairs(
     hidden = [(_judge(place, judge), fit.index(item)) for judge, items in (may_not_see or {}).items() for item in items]
     limits = _limits(place, quotas)
     most = pair_limit or max(FEWEST_TIMES, 1 + int(_times_asked(fit).max()))
-    blocked = unseen_by_all(n, len(judges), hidden, limits) if judges else None
+    seen = _seen(fit, place)
+    blocked = unseen_by_all(n, len(judges), hidden, limits, seen=seen) if judges else None
     planned = rule_of(rule)(
         n, data.first, data.second, size=size, theta=fit.theta, seed=seed, pair_limit=most, blocked=blocked
     )
-    who = (
-        assign(planned, len(judges), hidden, limits, seen=_seen(fit, place))
-        if judges
-        else np.full(len(planned), NOBODY)
-    )
+    who = assign(planned, len(judges), hidden, limits, seen=seen) if judges else np.full(len(planned), NOBODY)
     return NextPairs(
         tuple(fit.items[k] for k in planned[:, 0]),
         tuple(fit.items[k] for k in planned[:, 1]),
