@@ -22,7 +22,9 @@ def test_one_wave(record, essays, at_most):
     first, second = history(essays, theta)
 
     def plan():
-        assert len(adaptive(essays, first, second, size=essays, theta=theta, seed=1, pair_limit=4, wave=WAVES)) == essays
+        assert (
+            len(adaptive(essays, first, second, size=essays, theta=theta, seed=1, pair_limit=4, wave=WAVES)) == essays
+        )
 
     with one_blas_thread():
         plan()

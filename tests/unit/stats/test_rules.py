@@ -10,6 +10,7 @@ from pairmark.stats.simulation import true_scores
 from pairmark.stats.threads import one_blas_thread
 from support.replay import agreement, topics
 from support.sizes import size
+from support.topics_alike import topic_alike
 
 THETA = true_scores(60, 2.0, seed=1)
 START = plan_wave(60, [], [], size=60, seed=1)
@@ -72,6 +73,36 @@ def test_the_adaptive_rule_finds_the_order_of_all_real_votes_better_than_equal_a
         )
     for other in others:
         assert (ours > other).all()
+
+
+@pytest.mark.soak
+def test_the_adaptive_rule_is_surely_better_than_the_closest_score_on_topics_it_was_not_chosen_on():
+    """At 10, 14 and 20 comparisons per essay, on 30 topics drawn like the recorded ones: 95 % intervals lie above 0."""
+    with one_blas_thread():
+        drawn = [topic_alike(1_000 + number) for number in range(30)]
+        ours, strict = (
+            np.array([agreement(topic, one, seed, (10, 14, 20)) for topic in drawn for seed in range(10)])
+            for one in (adaptive, strictly_closest)
+        )
+    gain = ours - strict
+    assert (gain.mean(axis=0) > 1.96 * gain.std(axis=0, ddof=1) / np.sqrt(len(gain))).all()
+
+
+def test_topics_alike_have_votes_as_the_recorded_ones_have():
+    drawn, recorded = ([*few] for few in ([topic_alike(k) for k in range(6)], topics().values()))
+    for share in (votes_per_pair, ties):
+        assert np.mean([share(one) for one in drawn]) == pytest.approx(
+            np.mean([share(one) for one in recorded]), rel=0.2
+        )
+    assert all(25 <= len(one.items) <= 35 for one in drawn)
+
+
+def votes_per_pair(topic):
+    return np.mean([len(votes) for votes in topic.votes.values()])
+
+
+def ties(topic):
+    return np.mean([outcome == 0.5 for votes in topic.votes.values() for _, _, outcome in votes])
 
 
 def strictly_closest(*arguments, **more):
