@@ -98,7 +98,7 @@ def _used_up(hidden: Flags, able: Flags, seen: Iterable[tuple[int, int, int]]) -
     rows = np.array(list(seen), dtype=np.int64).reshape(-1, 3)
     if len(rows) and (rows.min() < 0 or rows[:, 0].max() >= len(able) or rows[:, 1:].max() >= hidden.shape[1]):
         raise StatsError("Pairs seen are given as (judge, item, item), and name a judge or an item that is not there.")
-    rows = rows[able[rows[:, 0]]]
+    rows = rows[able[rows[:, 0]] & (rows[:, 1] != rows[:, 2])]
     judge = (np.cumsum(able) - 1)[rows[:, 0]]
     may = ~(hidden[judge, rows[:, 1]] | hidden[judge, rows[:, 2]])
     triples = np.unique(np.column_stack([np.sort(rows[may, 1:], axis=1), judge[may]]), axis=0)

@@ -6,6 +6,7 @@ Works on the errors of single items, so a wave of 10,000 items takes a fraction 
 
 import numpy as np
 
+from pairmark.stats import wave_quotas
 from pairmark.stats.arrays import Floats, Ints, summed
 from pairmark.stats.wave_history import History
 
@@ -26,9 +27,11 @@ def appearances(history: History, theta: Floats, size: int, rng: np.random.Gener
     error, so the sum over all items is least where precision 1 / s + k q is proportional to d: A-optimality (Chaloner &
     Verdinelli 1995, Statistical Science 10) for ranks. Scores in the thick of the scale get more, those at its ends less.
     """
+    least, most = _bounds(history.counts, size)
+    if least.sum() >= 2 * size:  # no choice: those furthest behind come first
+        return wave_quotas.appearances(history.counts, history.labels, size, rng)
     variance = errors(history, theta)
     density = rivals(theta, variance)
-    least, most = _bounds(history.counts, size)
     return _shared_out(density, 1 / variance, least, most, 2 * size, rng)
 
 
@@ -83,7 +86,6 @@ def _shared_out(
     density: Floats, precision: Floats, least: Ints, most: Ints, places: int, rng: np.random.Generator
 ) -> Ints:
     """Places per item that bring precision nearest to a multiple of density, in all `places` of them."""
-    places = min(max(places, int(least.sum())), int(most.sum()))
     low, high = 0.0, float((precision + CLOSE * (most + 1)).max() / density.min())
     for _ in range(60):
         level = (low + high) / 2

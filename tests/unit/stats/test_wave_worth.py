@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pairmark.stats.rules import adaptive
 from pairmark.stats.wave_history import history_of
 from pairmark.stats.wave_worth import appearances, errors, reach, rivals
 
@@ -64,3 +65,14 @@ def test_an_item_that_fell_behind_catches_up():
     assert past.counts[4] == 1
     given = appearances(past, np.zeros(5), 3, np.random.default_rng(1))
     assert given[4] == given.max() >= 5
+
+
+def test_a_wave_too_short_for_all_that_fell_behind_helps_the_furthest_behind_first():
+    """Items 4 to 9 hang on by one comparison each, and the wave has two places only."""
+    first = np.concatenate([[0, 1, 2, 3] * 10, [4, 5, 6, 7, 8, 9]])
+    second = np.concatenate([[1, 2, 3, 0] * 10, [0, 1, 2, 3, 0, 1]])
+    given = appearances(history_of(10, first, second, 99, None), np.zeros(10), 1, np.random.default_rng(1))
+    assert given.sum() == 2
+    assert given[:4].sum() == 0
+    wave = adaptive(10, first, second, size=1, theta=np.zeros(10), seed=1, pair_limit=99)
+    assert len(wave) == 1
