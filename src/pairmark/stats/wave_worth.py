@@ -14,6 +14,7 @@ FAR = 100.0  # logits; beyond, pairs tell equally little
 SPREAD = 0.5  # share of the mean by which appearances of an item may lie below or above it
 ALWAYS = 2  # appearances they may do so in any case
 GROUPS = 128  # neighbours on the scale that are counted as one when rivals are counted
+SCORES_TOO = 0.5  # what errors of scores weigh beside those of ranks; what it brings: docs/decisions
 CLOSE = 0.2  # information of a comparison of close scores, ties and doubt about the gap considered; at most 1/4
 
 
@@ -26,13 +27,15 @@ def appearances(history: History, theta: Floats, size: int, rng: np.random.Gener
     over the others of N(gap; 0, s + s'). k comparisons with information q each leave d**2 / (1 / s + k q) of its squared
     error, so the sum over all items is least where precision 1 / s + k q is proportional to d: A-optimality (Chaloner &
     Verdinelli 1995, Statistical Science 10) for ranks. Scores in the thick of the scale get more, those at its ends less.
+    Scores themselves count, too, or those at the ends would become too rough: d**2 gets `SCORES_TOO` of its squared mean on top.
     """
     least, most = _bounds(history.counts, size)
     if least.sum() >= 2 * size:  # no choice: those furthest behind come first
         return wave_quotas.appearances(history.counts, history.labels, size, rng)
     variance = errors(history, theta)
     density = rivals(theta, variance)
-    return _shared_out(density, 1 / variance, least, most, 2 * size, rng)
+    weight = np.sqrt(density**2 + SCORES_TOO * density.mean() ** 2)
+    return _shared_out(weight, 1 / variance, least, most, 2 * size, rng)
 
 
 def reach(counts: Ints) -> float:
@@ -83,13 +86,13 @@ def rivals(theta: Floats, variance: Floats) -> Floats:
 
 
 def _shared_out(
-    density: Floats, precision: Floats, least: Ints, most: Ints, places: int, rng: np.random.Generator
+    weight: Floats, precision: Floats, least: Ints, most: Ints, places: int, rng: np.random.Generator
 ) -> Ints:
-    """Places per item that bring precision nearest to a multiple of density, in all `places` of them."""
-    low, high = 0.0, float((precision + CLOSE * (most + 1)).max() / density.min())
+    """Places per item that bring precision nearest to a multiple of the weights, in all `places` of them."""
+    low, high = 0.0, float((precision + CLOSE * (most + 1)).max() / weight.min())
     for _ in range(60):
         level = (low + high) / 2
-        wanted = np.clip((level * density - precision) / CLOSE, least, most)
+        wanted = np.clip((level * weight - precision) / CLOSE, least, most)
         low, high = (level, high) if wanted.sum() < places else (low, level)
     given = np.floor(wanted)
     missing = places - int(given.sum())
