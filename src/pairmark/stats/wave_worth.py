@@ -35,7 +35,10 @@ def appearances(history: History, theta: Floats, size: int, rng: np.random.Gener
     variance = errors(history, theta)
     density = rivals(theta, variance)
     weight = np.sqrt(density**2 + SCORES_TOO * density.mean() ** 2)
-    return _shared_out(weight, 1 / variance, least, most, 2 * size, rng)
+    wanted = _shared_out(weight, 1 / variance, least, most, 2 * size)
+    given = _rounded(wanted, most, 2 * size, rng)
+    _seat_all(given, wanted, history.lead, least, most)
+    return given
 
 
 def reach(counts: Ints) -> float:
@@ -85,17 +88,39 @@ def rivals(theta: Floats, variance: Floats) -> Floats:
     return np.asarray(np.maximum(density, 1e-9))
 
 
-def _shared_out(
-    weight: Floats, precision: Floats, least: Ints, most: Ints, places: int, rng: np.random.Generator
-) -> Ints:
-    """Places per item that bring precision nearest to a multiple of the weights, in all `places` of them."""
+def _shared_out(weight: Floats, precision: Floats, least: Ints, most: Ints, places: int) -> Floats:
+    """Places per item, not yet whole, that make precision a multiple of the weights, `places` in all."""
     low, high = 0.0, float((precision + CLOSE * (most + 1)).max() / weight.min())
     for _ in range(60):
         level = (low + high) / 2
         wanted = np.clip((level * weight - precision) / CLOSE, least, most)
         low, high = (level, high) if wanted.sum() < places else (low, level)
-    given = np.floor(wanted)
-    missing = places - int(given.sum())
+    return np.asarray(wanted)
+
+
+def _rounded(wanted: Floats, most: Ints, places: int, rng: np.random.Generator) -> Ints:
+    """Whole places, the largest fractions rounded up."""
+    given = np.floor(wanted).astype(np.int64)
     order = np.argsort(given - wanted + 1e-6 * rng.random(len(given)) + 2.0 * (given >= most), kind="stable")
-    given[order[:missing]] += 1
-    return np.asarray(given.astype(np.int64))
+    given[order[: places - int(given.sum())]] += 1
+    return given
+
+
+def _seat_all(given: Ints, wanted: Floats, lead: Ints, least: Ints, most: Ints) -> None:
+    """Move single places to other items until as many first seats as second ones are called for, if that can be had.
+
+    An item that led by one before and takes an odd number of places needs the second seat once more than the first. Where
+    too many do, one of them goes without that place, and an item that does not lead gets it.
+    """
+    while True:
+        first, second, either = wave_quotas.seats(given, lead)
+        excess = int((first - second).sum())
+        if abs(excess) <= int(either.sum()):
+            return
+        side = 1 if excess > 0 else -1
+        giver = np.flatnonzero((side * (first - second) > 0) & (given > least))
+        taker = np.flatnonzero((side * lead >= 0) & (side * (first - second) <= 0) & (given < most))
+        if not len(giver) or not len(taker):
+            return
+        given[giver[np.argmin((wanted - given)[giver])]] -= 1
+        given[taker[np.argmax((wanted - given)[taker])]] += 1
