@@ -102,7 +102,7 @@ def test_waves_of_any_size_keep_sides_balanced_and_appearances_in_bounds(n_items
             break
         theta = rng.normal(0, sd, n_items)
         new = adaptive(n_items, asked[:, 0], asked[:, 1], size=size, theta=theta, seed=seed, wave=wave)
-        assert len(new) == size
+        assert len(new) == len(np.unique(np.sort(new, axis=1), axis=0)) == size
         asked = np.concatenate([asked, new])
         first, second = (np.bincount(asked[:, seat], minlength=n_items) for seat in (0, 1))
         counts = first + second

@@ -5,7 +5,7 @@ import pytest
 
 from pairmark.stats.rules import adaptive
 from pairmark.stats.wave_history import history_of
-from pairmark.stats.wave_worth import appearances, errors, reach, rivals
+from pairmark.stats.wave_worth import appearances, blind_share, errors, reach, rivals
 
 
 def history(n_items, rounds, seed=1):
@@ -76,3 +76,8 @@ def test_a_wave_too_short_for_all_that_fell_behind_helps_the_furthest_behind_fir
     assert given[:4].sum() == 0
     wave = adaptive(10, first, second, size=1, theta=np.zeros(10), seed=1, pair_limit=99)
     assert len(wave) == 1
+
+
+def test_waves_go_by_scores_once_these_are_half_reliable():
+    assert blind_share(history(60, 2), np.random.default_rng(1).normal(0, 0.2, 60)) > 0.3
+    assert blind_share(history(60, 20), np.random.default_rng(1).normal(0, 2.0, 60)) == 0.0
