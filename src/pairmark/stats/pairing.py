@@ -13,7 +13,7 @@ from pairmark.stats import wave_quotas, wave_worth
 from pairmark.stats.arrays import Flags, Floats, Ints, counted
 from pairmark.stats.connectivity import weak_labels
 from pairmark.stats.errors import StatsError
-from pairmark.stats.wave_completion import Exchanges, fill, repair
+from pairmark.stats.wave_completion import Exchanges, fill, level_seats, repair
 from pairmark.stats.wave_draft import Draft, link, match
 from pairmark.stats.wave_history import Blocked, History, history_of
 
@@ -24,7 +24,10 @@ WINDOW = 24  # neighbours looked at per item, beyond as many as it has met and t
 CHOICE = 2  # new pairs per place that must be there before repeats are put off
 SAME_VALUE = 0.05  # share of the highest value; pairs this close are drawn, which keeps the graph from becoming a chain
 MATTERS_NOT = 100.0  # logits; beyond, pairs tell equally little
-SMALL, TRIES = 64, 8  # up to this many items and four pairs each, the best of several drafts is taken
+SMALL, TRIES = (
+    64,
+    8,
+)  # up to this many items and four pairs each (by doubt: so many pairs), the best of several drafts is taken
 
 
 def plan_wave(
@@ -109,20 +112,24 @@ def plan_by_value(
     n_items = history.n_items
     by_doubt = by_doubt and theta is not None and not np.any(history.labels != history.labels[0])
     drafts: list[tuple[tuple[int, ...], Draft]] = []
-    for attempt in range(TRIES if n_items <= SMALL and size <= 4 * n_items else 1):
+    few = size <= 4 * SMALL if by_doubt else n_items <= SMALL and size <= 4 * n_items
+    for attempt in range(TRIES if few else 1):
         rng = np.random.default_rng([seed, wave, attempt])
-        draft = _draft(history, _quotas(history, size, theta if by_doubt else None, rng), theta, value, size, rng)
+        quota = _quotas(history, size, theta if by_doubt else None, rng, loose=attempt > 0)
+        draft = _draft(history, quota, theta, value, size, rng)
+        if by_doubt:
+            level_seats(draft, _totals(history, draft)[1])
         drafts.append((_faults(history, draft, size, by_doubt), draft))
         if not any(drafts[-1][0]):
             break
     return _planned(min(drafts, key=lambda scored: scored[0])[1])
 
 
-def _quotas(history: History, size: int, theta: Floats | None, rng: np.random.Generator) -> Ints:
-    """Appearances of each item in the wave: by doubt with scores, else as equal as possible."""
+def _quotas(history: History, size: int, theta: Floats | None, rng: np.random.Generator, *, loose: bool) -> Ints:
+    """Appearances of each item in the wave: by doubt with scores (`loose`: rounded at random), else as equal as possible."""
     if theta is None:
         return wave_quotas.appearances(history.counts, history.labels, size, rng)
-    return wave_worth.appearances(history, theta, size, rng)
+    return wave_worth.appearances(history, theta, size, rng, loose=loose)
 
 
 def _planned(draft: Draft) -> Ints:

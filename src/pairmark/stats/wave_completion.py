@@ -125,3 +125,42 @@ def _seated(draft: Draft, one: int, other: int, lead: Ints) -> tuple[int, int]:
     if draft.flips(other, one) and lead[one] > lead[other]:
         return other, one
     return one, other
+
+
+def level_seats(draft: Draft, lead: Ints) -> None:
+    """Turn pairs of the wave round until no item's first seats lead or trail by more than 1, if that can be had.
+
+    `lead` of each item over history and wave, shape (n_items,), is brought up to date. Turning a path of pairs from one
+    item to another round changes the leads of its two ends only. A repeat keeps its order, which is the flipped one.
+    """
+    turnable = {place for place in range(len(draft)) if draft.asked[draft.code(*_ends(draft, place))] == 1}
+    for item in np.flatnonzero(np.abs(lead) > 1).tolist():
+        side = 1 if lead[item] > 0 else -1
+        path = _path(draft, turnable, lead, item, side)
+        for place in path:
+            first, second = _ends(draft, place)
+            draft.turn(place)
+            lead[first] -= 2
+            lead[second] += 2
+
+
+def _ends(draft: Draft, place: int) -> tuple[int, int]:
+    return draft.first[place], draft.second[place]
+
+
+def _path(draft: Draft, turnable: set[int], lead: Ints, start: int, side: int) -> list[int]:
+    """Places of pairs from `start`, in the seat it has too often, to an item that has the other one more often."""
+    leaving: dict[int, list[int]] = {}
+    for place in sorted(turnable):
+        leaving.setdefault(_ends(draft, place)[(1 - side) // 2], []).append(place)
+    reached: dict[int, list[int]] = {start: []}
+    queue = [start]
+    for item in queue:
+        if side * lead[item] < 0:
+            return reached[item]
+        for place in leaving.get(item, []):
+            other = _ends(draft, place)[(1 + side) // 2]
+            if other not in reached:
+                reached[other] = [*reached[item], place]
+                queue.append(other)
+    return []

@@ -84,6 +84,13 @@ class Draft:
         self.first.append(x)
         self.second.append(second)
 
+    def turn(self, place: int) -> None:
+        """Turn the pair at `place` round."""
+        first, second = self.first[place], self.second[place]
+        self._count(first, second, -1)
+        self._count(second, first, 1)
+        self.first[place], self.second[place] = second, first
+
     def settle(self) -> None:
         """Give every `either` place left to the seat that is short of places."""
         for item in [item for item, left in enumerate(self.either_left) if left]:

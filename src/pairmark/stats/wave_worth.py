@@ -15,12 +15,13 @@ SPREAD = 0.5  # share of the mean by which appearances of an item may lie below 
 ALWAYS = 2  # appearances they may do so in any case
 GROUPS = 128  # neighbours on the scale that are counted as one when rivals are counted
 SCORES_TOO = 0.5  # what errors of scores weigh beside those of ranks; what it brings: docs/decisions
+TIES = 1e-6  # places; fractions this close are rounded by a draw
 BLIND_BELOW = 0.5  # reliability from which on a wave goes by scores altogether
 CLOSE = 0.2  # information of a comparison of close scores, ties and doubt about the gap considered; at most 1/4
 
 
-def appearances(history: History, theta: Floats, size: int, rng: np.random.Generator) -> Ints:
-    """Appearances of each item in a wave of `size` pairs, shape (n_items,), sum 2 * size.
+def appearances(history: History, theta: Floats, size: int, rng: np.random.Generator, *, loose: bool = False) -> Ints:
+    """Appearances of each item in a wave of `size` pairs, shape (n_items,), sum 2 * size; `loose`: rounded at random.
 
     Notes
     -----
@@ -37,7 +38,7 @@ def appearances(history: History, theta: Floats, size: int, rng: np.random.Gener
     density = rivals(theta, variance)
     weight = np.sqrt(density**2 + SCORES_TOO * density.mean() ** 2)
     wanted = _shared_out(weight, 1 / variance, least, most, 2 * size)
-    given = _rounded(wanted, most, 2 * size, rng)
+    given = _rounded(wanted, most, 2 * size, rng.random(len(wanted)) * (1 if loose else TIES))
     _seat_all(given, wanted, history.lead, least, most)
     return given
 
@@ -108,10 +109,10 @@ def _shared_out(weight: Floats, precision: Floats, least: Ints, most: Ints, plac
     return np.asarray(wanted)
 
 
-def _rounded(wanted: Floats, most: Ints, places: int, rng: np.random.Generator) -> Ints:
-    """Whole places, the largest fractions rounded up."""
+def _rounded(wanted: Floats, most: Ints, places: int, luck: Floats) -> Ints:
+    """Whole places, the largest fractions, with luck added, rounded up."""
     given = np.floor(wanted).astype(np.int64)
-    order = np.argsort(given - wanted + 1e-6 * rng.random(len(given)) + 2.0 * (given >= most), kind="stable")
+    order = np.argsort(given - wanted - luck + 4.0 * (given >= most), kind="stable")
     given[order[: places - int(given.sum())]] += 1
     return given
 
