@@ -16,7 +16,7 @@ ALWAYS = 2  # appearances they may do so in any case
 GROUPS = 128  # neighbours on the scale that are counted as one when rivals are counted
 SCORES_TOO = 0.5  # what errors of scores weigh beside those of ranks; what it brings: docs/decisions
 TIES = 1e-6  # places; fractions this close are rounded by a draw
-BLIND_BELOW = 0.5  # reliability from which on a wave goes by scores altogether
+TRUSTED = 0.5  # reliability from which on a wave goes by scores altogether; why: docs/decisions
 CLOSE = 0.2  # information of a comparison of close scores, ties and doubt about the gap considered; at most 1/4
 
 
@@ -44,12 +44,12 @@ def appearances(history: History, theta: Floats, size: int, rng: np.random.Gener
 
 
 def blind_share(history: History, theta: Floats) -> float:
-    """Share of a wave that had better not go by these scores: `BLIND_BELOW` less their reliability, at least 0.
+    """Share of a wave that had better not go by these scores: 1 - reliability / `TRUSTED`, at least 0.
 
     Scores that are mostly noise would string items into chains, and coin tosses would look reliable.
     """
     observed, error = float(np.var(theta, ddof=1)), float(errors(history, theta).mean())
-    return max(BLIND_BELOW - observed / (observed + error), 0.0)
+    return max(1 - observed / (observed + error) / TRUSTED, 0.0)
 
 
 def reach(counts: Ints) -> float:

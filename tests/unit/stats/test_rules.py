@@ -1,5 +1,7 @@
 """Pairing rules on single designs: what each prefers, and that the adaptive one is the better order for the same votes."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,16 @@ def test_the_thick_of_the_scale_gets_more_comparisons_than_its_ends_but_not_many
     counts = np.bincount(wave.ravel(), minlength=60)
     assert counts[20:40].mean() > counts[[*range(5), *range(55, 60)]].mean() + 0.3
     assert counts.max() <= 3
+
+
+def test_scores_that_are_mostly_noise_are_followed_in_part_only():
+    noise = THETA / 2
+    asked = START[:, 0], START[:, 1]
+    wave, followed = (
+        plan(60, *asked, size=60, theta=noise, seed=1, wave=1) for plan in (adaptive, partial(plan_wave, by_doubt=True))
+    )
+    gaps = [np.abs(noise[pairs[:, 0]] - noise[pairs[:, 1]]).mean() for pairs in (wave, followed)]
+    assert gaps[0] > 1.1 * gaps[1]
 
 
 def test_a_pair_that_was_asked_waits_while_there_are_new_ones():
