@@ -1,4 +1,4 @@
-"""Planning one wave in the middle of a batch: five waves asked, a scale fitted."""
+"""Planning one wave late in a batch: 20 comparisons per essay asked, scores known."""
 
 import time
 from statistics import median
@@ -13,6 +13,8 @@ from pairmark.stats.threads import one_blas_thread
 
 pytestmark = pytest.mark.benchmark
 
+WAVES = 10
+
 
 @pytest.mark.parametrize(("essays", "at_most"), [(140, 50.0), (400, 50.0), (1_000, 50.0), (10_000, 1_000.0)])
 def test_one_wave(record, essays, at_most):
@@ -20,7 +22,9 @@ def test_one_wave(record, essays, at_most):
     first, second = history(essays, theta)
 
     def plan():
-        assert len(adaptive(essays, first, second, size=essays, theta=theta, seed=1, pair_limit=4, wave=5)) == essays
+        assert (
+            len(adaptive(essays, first, second, size=essays, theta=theta, seed=1, pair_limit=4, wave=WAVES)) == essays
+        )
 
     with one_blas_thread():
         plan()
@@ -52,9 +56,9 @@ def test_judges_for_one_wave(record):
 
 
 def history(essays: int, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of five waves."""
+    """Pairs of the waves before, 20 comparisons per essay."""
     first = second = np.array([], dtype=np.int64)
-    for wave in range(5):
+    for wave in range(WAVES):
         pairs = adaptive(
             essays, first, second, size=essays, theta=theta if wave else None, seed=1, pair_limit=4, wave=wave
         )

@@ -43,10 +43,19 @@ def topics() -> dict[str, Topic]:
 
 def _topic(rows: list[tuple[str, str, float]]) -> Topic:
     data = comparisons(rows)
+    return topic_of(
+        data.items, list(zip(data.first.tolist(), data.second.tolist(), data.outcome.tolist(), strict=True))
+    )
+
+
+def topic_of(items: Sequence[str], rows: Sequence[Vote]) -> Topic:
+    """The topic with these votes, each as left index, right index and outcome."""
     votes: dict[tuple[int, int], list[Vote]] = {}
-    for left, right, outcome in zip(data.first.tolist(), data.second.tolist(), data.outcome.tolist(), strict=True):
+    for left, right, outcome in rows:
         votes.setdefault((min(left, right), max(left, right)), []).append((left, right, outcome))
-    return Topic(data.items, {pair: tuple(votes[pair]) for pair in sorted(votes)}, fit(data).theta)
+    columns = tuple(np.array(column) for column in zip(*rows, strict=True))
+    target = fit(comparisons(columns, items=items)).theta
+    return Topic(tuple(items), {pair: tuple(votes[pair]) for pair in sorted(votes)}, target)
 
 
 def agreement(topic: Topic, rule: Rule, seed: int, marks: Sequence[int], *, waves_per_essay: int = 1) -> list[float]:

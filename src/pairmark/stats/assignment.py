@@ -64,16 +64,24 @@ def assign(
 
 
 def unseen_by_all(
-    n_items: int, judges: int, may_not_see: Iterable[tuple[int, int]], quotas: int | Sequence[int] | None = None
+    n_items: int,
+    judges: int,
+    may_not_see: Iterable[tuple[int, int]],
+    quotas: int | Sequence[int] | None = None,
+    *,
+    seen: Iterable[tuple[int, int, int]] = (),
 ) -> Ints:
     """Unordered pairs that no judge with a quota may see, shape (k, 2): hand them to a rule as `blocked`.
+
+    With `seen` (judge, item, item) also those that every such judge who may see them has seen.
 
     Examples
     --------
     >>> unseen_by_all(3, judges=2, may_not_see=[(0, 0), (1, 1)]).tolist()
     [[0, 1]]
     """
-    hidden = _hidden(judges, may_not_see, n_items)[_quotas(quotas, judges) > 0]
+    able = _quotas(quotas, judges) > 0
+    hidden = _hidden(judges, may_not_see, n_items)[able]
     if hidden.shape[1] > n_items:
         raise StatsError(f"A judge may not see item {hidden.shape[1] - 1}, but there are only {n_items} items.")
     times = hidden.sum(axis=0)
@@ -81,7 +89,25 @@ def unseen_by_all(
     visible = ~hidden[:, some]
     together = visible.T.astype(np.int64) @ visible.astype(np.int64)
     one, other = np.nonzero(np.triu(together == 0, 1))
-    return np.stack([some[one], some[other]], axis=1).astype(np.int64)
+    closed = np.stack([some[one], some[other]], axis=1).astype(np.int64)
+    return np.unique(np.concatenate([closed, _used_up(hidden, able, seen)]), axis=0)
+
+
+def _used_up(hidden: Flags, able: Flags, seen: Iterable[tuple[int, int, int]]) -> Ints:
+    """Pairs that each judge who may see them has seen. `hidden` holds the rows of the judges who are `able`."""
+    rows = np.array(list(seen), dtype=np.int64).reshape(-1, 3)
+    if len(rows) and (rows.min() < 0 or rows[:, 0].max() >= len(able) or rows[:, 1:].max() >= hidden.shape[1]):
+        raise StatsError("Pairs seen are given as (judge, item, item), and name a judge or an item that is not there.")
+    rows = rows[able[rows[:, 0]] & (rows[:, 1] != rows[:, 2])]
+    judge = (np.cumsum(able) - 1)[rows[:, 0]]
+    may = ~(hidden[judge, rows[:, 1]] | hidden[judge, rows[:, 2]])
+    triples = np.unique(np.column_stack([np.sort(rows[may, 1:], axis=1), judge[may]]), axis=0)
+    pairs, times = np.unique(triples[:, :2], axis=0, return_counts=True)
+    away = hidden.sum(axis=0)
+    near = times + away[pairs[:, 0]] + away[pairs[:, 1]] >= len(hidden)  # the others have judges left
+    pairs, times = pairs[near], times[near]
+    who_may = [int((~(hidden[:, one] | hidden[:, other])).sum()) for one, other in pairs.tolist()]
+    return np.asarray(pairs[times >= np.array(who_may, dtype=np.int64)])
 
 
 class _Books:

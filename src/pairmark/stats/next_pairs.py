@@ -60,7 +60,8 @@ def next_pairs(
     seed
         The same arguments give the same plan.
 
-    A judge gets no pair that the comparisons of the fit say this judge has seen.
+    A judge gets no pair that the comparisons of the fit say this judge has seen, and a pair that all judges who may see it
+    have seen is not planned.
 
     Examples
     --------
@@ -84,16 +85,13 @@ def next_pairs(
     ]
     limits = _limits(place, quotas)
     most = max(FEWEST_TIMES, 1 + int(_times_asked(fit).max())) if pair_limit is None else pair_limit
-    blocked = unseen_by_all(n, len(judges), hidden, limits) if judges else None
+    seen = _seen(fit, place)
+    blocked = unseen_by_all(n, len(judges), hidden, limits, seen=seen) if judges else None
     planned = rule_of(rule)(
         n, sorted_place[data.first], sorted_place[data.second],
         size=size, theta=fit.solution.point[:n], seed=seed, pair_limit=most, blocked=blocked,
     )  # fmt: skip
-    who = (
-        assign(planned, len(judges), hidden, limits, seen=_seen(fit, place))
-        if judges
-        else np.full(len(planned), NOBODY)
-    )
+    who = assign(planned, len(judges), hidden, limits, seen=seen) if judges else np.full(len(planned), NOBODY)
     return NextPairs(
         tuple(items[k] for k in planned[:, 0]),
         tuple(items[k] for k in planned[:, 1]),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pairmark.stats import wave_precision, wave_quotas
+from pairmark.stats import wave_quotas, wave_worth
 from pairmark.stats.arrays import Flags, Floats, Ints, counted
 from pairmark.stats.connectivity import weak_labels
 from pairmark.stats.errors import StatsError
@@ -24,7 +24,10 @@ WINDOW = 24  # neighbours looked at per item, beyond as many as it has met and t
 CHOICE = 2  # new pairs per place that must be there before repeats are put off
 SAME_VALUE = 0.05  # share of the highest value; pairs this close are drawn, which keeps the graph from becoming a chain
 MATTERS_NOT = 100.0  # logits; beyond, pairs tell equally little
-SMALL, TRIES = 64, 8  # up to this many items and four pairs each, the best of several drafts is taken
+SMALL, TRIES = (
+    64,
+    8,
+)  # up to this many items and four pairs each (by doubt: so many pairs), the best of several drafts is taken
 
 
 def plan_wave(
@@ -38,7 +41,7 @@ def plan_wave(
     pair_limit: int = 4,
     blocked: Blocked | None = None,
     wave: int = 0,
-    leeway: int = 0,
+    by_doubt: bool = False,
 ) -> Ints:
     """Plan up to `size` comparisons at once.
 
@@ -57,10 +60,9 @@ def plan_wave(
         How often an unordered pair may be asked in all.
     blocked
         Unordered pairs that must not be asked, as an iterable of pairs or an array of shape (k, 2).
-    leeway
-        With scores: how far the appearances of an item may lie from their mean. Above 0, pairs are chosen by what they
-        are expected to settle about the order of all items (up to `wave_precision.MOST_ITEMS` items), which gives items
-        in the thick of the scale a little more comparisons than those at its ends. 0: as equal as possible.
+    by_doubt
+        With scores: items whose rank is in doubt, those in the thick of the scale, appear more often than those at its
+        ends, within half of the mean more or less (`wave_worth`). Else appearances are as equal as possible.
 
     Returns
     -------
@@ -69,51 +71,69 @@ def plan_wave(
     Notes
     -----
     In this order: a pair stays below the limit and appears once per wave; a repeat has the other order; components get
-    joined; appearances over history and wave differ by at most 1, or stay within `leeway` of their mean; first and
-    second seats of an item differ by at most 1; pairs are valuable. The last three give way where nothing else is left
-    to ask.
+    joined; appearances over history and wave differ by at most 1, or go by doubt; first and second seats of an item
+    differ by at most 1; pairs are valuable. The last three give way where nothing else is left to ask.
     """
     history = history_of(n_items, first, second, pair_limit, blocked)
     scores = scores_of(theta, n_items)
     size = min(size, history.room)
     if size <= 0:
         return np.zeros((0, 2), dtype=np.int64)
-    if leeway and scores is not None and n_items <= wave_precision.MOST_ITEMS and np.all(history.labels == 0):
-        return _planned(_precise(history, size, scores, leeway, np.random.default_rng([seed, wave, 0])))
-    return plan_by_value(history, size, scores, seed=seed, wave=wave)
+    value = fresh_information if by_doubt else information
+    return plan_by_value(history, size, scores, seed=seed, wave=wave, value=value, by_doubt=by_doubt)
 
 
 def information(gap: Floats, times: Ints) -> Floats:
     """The value of pairs with scores this far apart, asked so often: p (1 - p) / (1 + times), in steps of `SAME_VALUE`."""
-    return np.round(1 / (np.cosh(np.minimum(gap, MATTERS_NOT) / 2) ** 2 * (1 + times)) / SAME_VALUE)
+    return np.round(_information(gap) / (1 + times) / SAME_VALUE)
+
+
+def fresh_information(gap: Floats, times: Ints) -> Floats:
+    """The same with the root of 1 + times: a repeat tells nearly as much, and people's votes bear that out."""
+    return np.round(_information(gap) / np.sqrt(1 + times) / SAME_VALUE)
+
+
+def _information(gap: Floats) -> Floats:
+    """4 p (1 - p), at most 1."""
+    return np.asarray(1 / np.cosh(np.minimum(gap, MATTERS_NOT) / 2) ** 2)
 
 
 def plan_by_value(
-    history: History, size: int, theta: Floats | None, *, seed: int, wave: int, value: Value = information
+    history: History,
+    size: int,
+    theta: Floats | None,
+    *,
+    seed: int,
+    wave: int,
+    value: Value = information,
+    by_doubt: bool = False,
 ) -> Ints:
-    """Plan `size` comparisons with appearances and seats as equal as possible, pairs of the highest value first."""
+    """Plan `size` comparisons, pairs of the highest value first, seats as equal as possible, appearances equal or by doubt."""
     n_items = history.n_items
+    by_doubt = by_doubt and theta is not None and not np.any(history.labels != history.labels[0])
     drafts: list[tuple[tuple[int, ...], Draft]] = []
-    for attempt in range(TRIES if n_items <= SMALL and size <= 4 * n_items else 1):
-        draft = _draft(history, size, theta, value, np.random.default_rng([seed, wave, attempt]))
-        drafts.append((_faults(history, draft, size), draft))
+    few = size <= 4 * SMALL if by_doubt else n_items <= SMALL and size <= 4 * n_items
+    for attempt in range(TRIES if few else 1):
+        rng = np.random.default_rng([seed, wave, attempt])
+        quota = _quotas(history, size, theta if by_doubt else None, rng, loose=attempt > 0)
+        draft = _draft(history, quota, theta, value, size, rng)
+        if by_doubt:
+            level_seats(draft, _totals(history, draft)[1])
+        drafts.append((_faults(history, draft, size, by_doubt), draft))
         if not any(drafts[-1][0]):
             break
     return _planned(min(drafts, key=lambda scored: scored[0])[1])
 
 
+def _quotas(history: History, size: int, theta: Floats | None, rng: np.random.Generator, *, loose: bool) -> Ints:
+    """Appearances of each item in the wave: by doubt with scores (`loose`: rounded at random), else as equal as possible."""
+    if theta is None:
+        return wave_quotas.appearances(history.counts, history.labels, size, rng)
+    return wave_worth.appearances(history, theta, size, rng, loose=loose)
+
+
 def _planned(draft: Draft) -> Ints:
     return np.array([draft.first, draft.second], dtype=np.int64).T
-
-
-def _precise(history: History, size: int, theta: Floats, leeway: int, rng: np.random.Generator) -> Draft:
-    nobody = np.zeros(history.n_items, dtype=np.int64)
-    draft = _books(history, (nobody, nobody, nobody))
-    wave_precision.choose(draft, history, theta, size, leeway, rng)
-    counts, lead = _totals(history, draft)
-    fill(draft, counts, lead, size, rng)
-    level_seats(draft, lead)
-    return draft
 
 
 def _books(history: History, places: tuple[Ints, Ints, Ints]) -> Draft:
@@ -123,8 +143,9 @@ def _books(history: History, places: tuple[Ints, Ints, Ints]) -> Draft:
     return Draft(asked, low_lead, places, history.limit)
 
 
-def _draft(history: History, size: int, theta: Floats | None, value: Value, rng: np.random.Generator) -> Draft:
-    quota = wave_quotas.appearances(history.counts, history.labels, size, rng)
+def _draft(
+    history: History, quota: Ints, theta: Floats | None, value: Value, size: int, rng: np.random.Generator
+) -> Draft:
     draft = _books(history, wave_quotas.seats(quota, history.lead))
     if np.any(history.labels != history.labels[0]):
         link(draft, history.labels, rng)
@@ -170,7 +191,7 @@ def _candidates(
     return np.where(turned, other, one)[order], np.where(turned, one, other)[order], useful[order]
 
 
-def _faults(history: History, draft: Draft, size: int) -> tuple[int, ...]:
+def _faults(history: History, draft: Draft, size: int, by_doubt: bool) -> tuple[int, ...]:
     """What a draft lacks, worst first: pairs, new pairs, connections, balance of appearances, of seats. All 0: perfect."""
     counts, lead = _totals(history, draft)
     twice = sum(times - 1 for times in draft.in_wave.values())
@@ -178,7 +199,8 @@ def _faults(history: History, draft: Draft, size: int) -> tuple[int, ...]:
     ends = np.concatenate([history.labels, draft.first]), np.concatenate([items, draft.second])
     pieces = len(np.unique(weak_labels(history.n_items, *(end.astype(np.int64) for end in ends))))
     spread, tilt = int(np.ptp(counts)), int(np.abs(lead).max())
-    return size - len(draft), twice, pieces - 1, max(spread - 1, 0), max(tilt - 1, 0)
+    allowed = int(2 * wave_worth.reach(counts)) if by_doubt else 1
+    return size - len(draft), twice, pieces - 1, max(spread - allowed, 0), max(tilt - 1, 0)
 
 
 def _totals(history: History, draft: Draft) -> tuple[Ints, Ints]:

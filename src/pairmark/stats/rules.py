@@ -15,8 +15,8 @@ from pairmark.stats.arrays import Floats, Ints
 from pairmark.stats.errors import StatsError
 from pairmark.stats.pairing import plan_by_value, plan_wave, scores_of
 from pairmark.stats.wave_history import Blocked, history_of
+from pairmark.stats.wave_worth import blind_share
 
-LEEWAY = 2  # appearances an essay may lie from the mean under the adaptive rule; what it brings: docs/decisions
 AT_RANDOM = 0.25  # share of a wave; without it closeness strings items into chains, and coin tosses look reliable
 AGAIN = 1e6  # logits; a repeat comes after every new pair
 ENUMERATED = 1_000_000  # pairs; up to here random pairs are drawn from the list of all
@@ -59,11 +59,29 @@ def adaptive(
     n_items: int, first: ArrayLike, second: ArrayLike, *, size: int, theta: ArrayLike | None = None, seed: int,
     pair_limit: int = 4, blocked: Blocked | None = None, wave: int = 0,
 ) -> Ints:  # fmt: skip
-    """Pairs by what they are expected to settle about the order of all items: ours."""
-    return plan_wave(
-        n_items, first, second, size=size, theta=theta, seed=seed, pair_limit=pair_limit, blocked=blocked, wave=wave,
-        leeway=LEEWAY,
-    )  # fmt: skip
+    """Near scores in steps, and most comparisons for the items whose rank is in doubt: ours.
+
+    While scores are less than half reliable, a part of each wave is drawn without regard to them (`wave_worth.blind_share`).
+    """
+    scores = scores_of(theta, n_items)
+    history = history_of(n_items, first, second, pair_limit, blocked)
+    size = min(size, history.room)
+    if scores is None or size <= 0:
+        return plan_wave(
+            n_items, first, second, size=size, seed=seed, pair_limit=pair_limit, blocked=blocked, wave=wave
+        )
+    closed = np.array(list(blocked) if blocked is not None else [], dtype=np.int64).reshape(-1, 2)
+    asked = np.reshape([first, second], (2, -1)).T.astype(np.int64)
+    blind, chosen = round(blind_share(history, scores) * size), asked[:0]
+    for places, goes_by, avoided in ((blind, 0 * scores, 0), (size, scores, blind), (size, scores, 0)):
+        if len(chosen) < places:
+            past = np.concatenate([asked, chosen])
+            new = plan_wave(
+                n_items, past[:, 0], past[:, 1], size=places - len(chosen), theta=goes_by, seed=seed,
+                pair_limit=pair_limit, blocked=np.concatenate([closed, chosen[:avoided]]), wave=wave, by_doubt=True,
+            )  # fmt: skip
+            chosen = np.concatenate([chosen, new])
+    return chosen
 
 
 def closest_score(

@@ -13,6 +13,7 @@ import numpy as np
 
 from pairmark.stats.arrays import Ints
 
+LEAST_BLOCK = 2_000  # candidates looked through at a time; those without a place are left out of the next block
 LOOKED_AT = 50  # open places of other components tried before a component is left apart
 
 
@@ -166,9 +167,13 @@ def match(draft: Draft, one_ends: Ints, other_ends: Ints) -> None:
     """Take candidate pairs, best first, while both ends have places in opposite seats."""
     places = [draft.places(item) for item in range(draft.n_items)]
     missing = sum(places)
-    for one, other in zip(one_ends.tolist(), other_ends.tolist(), strict=True):
-        if places[one] and places[other]:
-            pair = draft.order(one, other)
+    block = max(LEAST_BLOCK, 2 * draft.n_items)
+    for start in range(0, len(one_ends), block):
+        has = np.array(places) > 0
+        one_block, other_block = one_ends[start : start + block], other_ends[start : start + block]
+        alive = has[one_block] & has[other_block]
+        for one, other in zip(one_block[alive].tolist(), other_block[alive].tolist(), strict=True):
+            pair = draft.order(one, other) if places[one] and places[other] else None
             if pair:
                 draft.add(*pair)
                 places[one] -= 1

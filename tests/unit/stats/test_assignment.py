@@ -92,3 +92,10 @@ def test_refused(arguments, sentence):
 def test_an_item_that_is_not_there_is_refused():
     with pytest.raises(StatsError, match="only 3 items"):
         unseen_by_all(3, 2, [(0, 7)])
+
+
+def test_pairs_seen_by_somebody_who_is_not_there_are_refused():
+    with pytest.raises(StatsError, match="a judge or an item that is not there"):
+        unseen_by_all(3, 2, [], seen=[(2, 0, 1)])
+    with pytest.raises(StatsError, match="a judge or an item that is not there"):
+        unseen_by_all(3, 2, [], seen=[(1, 0, 3)])

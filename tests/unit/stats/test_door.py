@@ -192,6 +192,14 @@ def test_the_next_wave_respects_judges(scores):
         scores.next_pairs(0)
 
 
+def test_a_pair_that_every_judge_there_has_seen_is_not_planned():
+    votes = [("a", "b", 1), ("b", "c", 1), ("c", "a", 1)]
+    scores = fit(comparisons(votes, judges=["kim"] * 3))
+    assert len(scores.next_pairs(9, judges=["kim"])) == 0
+    wave = scores.next_pairs(9, judges=["kim", "lou"], quotas={"kim": 9, "lou": 9})
+    assert set(wave.judge[:3]) == {"lou"}
+
+
 def test_pairs_asked_often_may_be_asked_again_unless_a_limit_says_no(scores):
     assert len(scores.next_pairs(30)) > 0
     assert len(scores.next_pairs(100, pair_limit=1)) == 2, "only two pairs were never asked"

@@ -1,5 +1,7 @@
 """Pairing rules on single designs: what each prefers, and that the adaptive one is the better order for the same votes."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from pairmark.stats.simulation import true_scores
 from pairmark.stats.threads import one_blas_thread
 from support.replay import agreement, topics
 from support.sizes import size
+from support.topics_alike import topic_alike
 
 THETA = true_scores(60, 2.0, seed=1)
 START = plan_wave(60, [], [], size=60, seed=1)
@@ -39,6 +42,16 @@ def test_the_thick_of_the_scale_gets_more_comparisons_than_its_ends_but_not_many
     counts = np.bincount(wave.ravel(), minlength=60)
     assert counts[20:40].mean() > counts[[*range(5), *range(55, 60)]].mean() + 0.3
     assert counts.max() <= 3
+
+
+def test_scores_that_are_mostly_noise_are_followed_in_part_only():
+    noise = THETA / 2
+    asked = START[:, 0], START[:, 1]
+    wave, followed = (
+        plan(60, *asked, size=60, theta=noise, seed=1, wave=1) for plan in (adaptive, partial(plan_wave, by_doubt=True))
+    )
+    gaps = [np.abs(noise[pairs[:, 0]] - noise[pairs[:, 1]]).mean() for pairs in (wave, followed)]
+    assert gaps[0] > 1.1 * gaps[1]
 
 
 def test_a_pair_that_was_asked_waits_while_there_are_new_ones():
@@ -72,6 +85,36 @@ def test_the_adaptive_rule_finds_the_order_of_all_real_votes_better_than_equal_a
         )
     for other in others:
         assert (ours > other).all()
+
+
+@pytest.mark.soak
+def test_the_adaptive_rule_is_surely_better_than_the_closest_score_on_topics_it_was_not_chosen_on():
+    """At 10, 14 and 20 comparisons per essay, on 30 topics drawn like the recorded ones: 95 % intervals lie above 0."""
+    with one_blas_thread():
+        drawn = [topic_alike(1_000 + number) for number in range(30)]
+        ours, strict = (
+            np.array([agreement(topic, one, seed, (10, 14, 20)) for topic in drawn for seed in range(10)])
+            for one in (adaptive, strictly_closest)
+        )
+    gain = ours - strict
+    assert (gain.mean(axis=0) > 1.96 * gain.std(axis=0, ddof=1) / np.sqrt(len(gain))).all()
+
+
+def test_topics_alike_have_votes_as_the_recorded_ones_have():
+    drawn, recorded = ([*few] for few in ([topic_alike(k) for k in range(6)], topics().values()))
+    for share in (votes_per_pair, ties):
+        assert np.mean([share(one) for one in drawn]) == pytest.approx(
+            np.mean([share(one) for one in recorded]), rel=0.2
+        )
+    assert all(25 <= len(one.items) <= 35 for one in drawn)
+
+
+def votes_per_pair(topic):
+    return np.mean([len(votes) for votes in topic.votes.values()])
+
+
+def ties(topic):
+    return np.mean([outcome == 0.5 for votes in topic.votes.values() for _, _, outcome in votes])
 
 
 def strictly_closest(*arguments, **more):
