@@ -44,6 +44,19 @@ def test_one_wave(record, essays, at_most):
     )
 
 
+@pytest.mark.parametrize(("essays", "at_most"), [(1_000, 50), (10_000, 1_000)])
+def test_one_wave_after_pairs_that_nobody_balanced(record, essays, at_most):
+    """20 comparisons per essay from elsewhere: seats are uneven, and pairs have to be turned round."""
+    rng = np.random.default_rng(1)
+    theta = rng.normal(size=essays)
+    asked = np.concatenate([rng.permutation(essays).reshape(-1, 2) for _ in range(20)])
+    plan = lambda: adaptive(essays, asked[:, 0], asked[:, 1], size=essays // 2, theta=theta, seed=1)  # noqa: E731
+    with one_blas_thread():
+        plan()
+        spent = median(timed(plan) for _ in range(5))
+    record(f"planning one wave after uneven seats, {essays:,} essays", 1000 * spent, "ms", at_most=at_most)
+
+
 def test_judges_for_one_wave(record):
     """1,000 essays of 1,000 pupils who judge each other's work, nobody their own."""
     pairs = adaptive(1_000, [], [], size=1_000, seed=1)

@@ -24,10 +24,8 @@ WINDOW = 24  # neighbours looked at per item, beyond as many as it has met and t
 CHOICE = 2  # new pairs per place that must be there before repeats are put off
 SAME_VALUE = 0.05  # share of the highest value; pairs this close are drawn, which keeps the graph from becoming a chain
 MATTERS_NOT = 100.0  # logits; beyond, pairs tell equally little
-SMALL, TRIES = (
-    64,
-    8,
-)  # up to this many items and four pairs each (by doubt: so many pairs), the best of several drafts is taken
+SMALL = 64  # up to this many items and four pairs each (by doubt: so many pairs) the best of several drafts is taken
+TRIES = 8
 
 
 def plan_wave(

@@ -12,6 +12,7 @@ from pairmark.stats.arrays import Floats, Ints
 from pairmark.stats.wave_draft import Draft
 
 FAILURES, SECONDS, PLACES = 10, 8, 2_000  # how long an exchange is looked for
+REACHED = 1_000  # items among which a path of pairs to be turned is looked for
 
 
 @dataclass(frozen=True)
@@ -133,33 +134,51 @@ def level_seats(draft: Draft, lead: Ints) -> None:
     `lead` of each item over history and wave, shape (n_items,), is brought up to date. Turning a path of pairs from one
     item to another round changes the leads of its two ends only. A repeat keeps its order, which is the flipped one.
     """
-    turnable = {place for place in range(len(draft)) if draft.asked[draft.code(*_ends(draft, place))] == 1}
+    seated = _turnable(draft)
     for item in np.flatnonzero(np.abs(lead) > 1).tolist():
         side = 1 if lead[item] > 0 else -1
-        path = _path(draft, turnable, lead, item, side)
-        for place in path:
+        for place in _path(draft, seated, lead, item, side):
             first, second = _ends(draft, place)
             draft.turn(place)
             lead[first] -= 2
             lead[second] += 2
+            for item_there, before, after in ((first, 0, 1), (second, 1, 0)):
+                seated[before][item_there].remove(place)
+                seated[after].setdefault(item_there, set()).add(place)
 
 
 def _ends(draft: Draft, place: int) -> tuple[int, int]:
     return draft.first[place], draft.second[place]
 
 
-def _path(draft: Draft, turnable: set[int], lead: Ints, start: int, side: int) -> list[int]:
-    """Places of pairs from `start`, in the seat it has too often, to an item that has the other one more often."""
-    leaving: dict[int, list[int]] = {}
-    for place in sorted(turnable):
-        leaving.setdefault(_ends(draft, place)[(1 - side) // 2], []).append(place)
+def _turnable(draft: Draft) -> tuple[dict[int, set[int]], dict[int, set[int]]]:
+    """Places of pairs that were never asked before, by who sits first and by who sits second."""
+    seated: tuple[dict[int, set[int]], dict[int, set[int]]] = ({}, {})
+    for place in range(len(draft)):
+        ends = _ends(draft, place)
+        if draft.asked[draft.code(*ends)] == 1:
+            for seat in (0, 1):
+                seated[seat].setdefault(ends[seat], set()).add(place)
+    return seated
+
+
+def _path(
+    draft: Draft, seated: tuple[dict[int, set[int]], dict[int, set[int]]], lead: Ints, start: int, side: int
+) -> list[int]:
+    """Places of pairs from `start`, in the seat it has too often, to an item that has the other one more often.
+
+    The shortest path; looked for among the `REACHED` items nearest to `start`, so that large waves stay fast.
+    """
+    leaving, away = seated[(1 - side) // 2], (1 + side) // 2
     reached: dict[int, list[int]] = {start: []}
     queue = [start]
     for item in queue:
         if side * lead[item] < 0:
             return reached[item]
-        for place in leaving.get(item, []):
-            other = _ends(draft, place)[(1 + side) // 2]
+        if len(queue) > REACHED:
+            continue
+        for place in sorted(leaving.get(item, ())):
+            other = _ends(draft, place)[away]
             if other not in reached:
                 reached[other] = [*reached[item], place]
                 queue.append(other)
