@@ -58,7 +58,7 @@ class Record:
         against: str = "",
     ) -> None:
         """`at_most`, `at_least` and `between` are targets; `ratio` is value / peer."""
-        target, met = "", None
+        value, target, met = float(value), "", None
         if at_most is not None:
             target, met = f"≤ {at_most:g} {unit}", value <= at_most
         if at_least is not None:
@@ -66,7 +66,7 @@ class Record:
         if between is not None:
             target, met = f"{between[0]:g} to {between[1]:g} {unit}", between[0] <= value <= between[1]
         ratio = value / peer if peer else None
-        self.numbers.append(Number(self.file, what, float(value), unit, target, met, peer, ratio, against))
+        self.numbers.append(Number(self.file, what, value, unit, target, met, peer, ratio, against))
         print(f"\n{self.numbers[-1]}")
 
 
