@@ -39,7 +39,6 @@ def plan_wave(
     pair_limit: int = 4,
     blocked: Blocked | None = None,
     wave: int = 0,
-    by_doubt: bool = False,
 ) -> Ints:
     """Plan up to `size` comparisons at once.
 
@@ -58,9 +57,6 @@ def plan_wave(
         How often an unordered pair may be asked in all.
     blocked
         Unordered pairs that must not be asked, as an iterable of pairs or an array of shape (k, 2).
-    by_doubt
-        With scores: items whose rank is in doubt, those in the thick of the scale, appear more often than those at its
-        ends, within half of the mean more or less (`wave_worth`). Else appearances are as equal as possible.
 
     Returns
     -------
@@ -69,16 +65,15 @@ def plan_wave(
     Notes
     -----
     In this order: a pair stays below the limit and appears once per wave; a repeat has the other order; components get
-    joined; appearances over history and wave differ by at most 1, or go by doubt; first and second seats of an item
-    differ by at most 1; pairs are valuable. The last three give way where nothing else is left to ask.
+    joined; appearances over history and wave differ by at most 1; first and second seats of an item differ by at most
+    1; pairs are valuable. The last three give way where nothing else is left to ask.
     """
     history = history_of(n_items, first, second, pair_limit, blocked)
     scores = scores_of(theta, n_items)
     size = min(size, history.room)
     if size <= 0:
         return np.zeros((0, 2), dtype=np.int64)
-    value = fresh_information if by_doubt else information
-    return plan_by_value(history, size, scores, seed=seed, wave=wave, value=value, by_doubt=by_doubt)
+    return plan_by_value(history, size, scores, seed=seed, wave=wave)
 
 
 def information(gap: Floats, times: Ints) -> Floats:
@@ -106,7 +101,11 @@ def plan_by_value(
     value: Value = information,
     by_doubt: bool = False,
 ) -> Ints:
-    """Plan `size` comparisons, pairs of the highest value first, seats as equal as possible, appearances equal or by doubt."""
+    """Plan `size` comparisons, pairs of the highest value first, seats as equal as possible.
+
+    Appearances are as equal as possible, or with `by_doubt` more for items whose rank is in doubt (`wave_worth`), once all items
+    hang together.
+    """
     n_items = history.n_items
     by_doubt = by_doubt and theta is not None and not np.any(history.labels != history.labels[0])
     drafts: list[tuple[tuple[int, ...], Draft]] = []

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from pairmark.stats.arrays import Floats, Ints
 from pairmark.stats.errors import StatsError
-from pairmark.stats.pairing import plan_by_value, plan_wave, scores_of
+from pairmark.stats.pairing import fresh_information, plan_by_value, plan_wave, scores_of
 from pairmark.stats.wave_history import Blocked, history_of
 from pairmark.stats.wave_worth import blind_share
 
@@ -64,23 +64,27 @@ def adaptive(
     While scores are less than half reliable, a part of each wave is drawn without regard to them (`wave_worth.blind_share`).
     """
     scores = scores_of(theta, n_items)
-    history = history_of(n_items, first, second, pair_limit, blocked)
+    closed = np.array(list(blocked) if blocked is not None else [], dtype=np.int64).reshape(-1, 2)
+    history = history_of(n_items, first, second, pair_limit, closed)
     size = min(size, history.room)
     if scores is None or size <= 0:
-        return plan_wave(
-            n_items, first, second, size=size, seed=seed, pair_limit=pair_limit, blocked=blocked, wave=wave
-        )
-    closed = np.array(list(blocked) if blocked is not None else [], dtype=np.int64).reshape(-1, 2)
+        return plan_wave(n_items, first, second, size=size, seed=seed, pair_limit=pair_limit, blocked=closed, wave=wave)
     asked = np.reshape([first, second], (2, -1)).T.astype(np.int64)
     blind, chosen = round(blind_share(history, scores) * size), asked[:0]
+    # Blindly first, then by scores; pairs drawn blindly are asked again in this wave only where nothing else is left.
     for places, goes_by, avoided in ((blind, 0 * scores, 0), (size, scores, blind), (size, scores, 0)):
-        if len(chosen) < places:
+        if len(chosen):
             past = np.concatenate([asked, chosen])
-            new = plan_wave(
-                n_items, past[:, 0], past[:, 1], size=places - len(chosen), theta=goes_by, seed=seed,
-                pair_limit=pair_limit, blocked=np.concatenate([closed, chosen[:avoided]]), wave=wave, by_doubt=True,
+            taken = np.concatenate([closed, chosen[:avoided]])
+            history = history_of(n_items, past[:, 0], past[:, 1], pair_limit, taken)
+        missing = min(places - len(chosen), history.room)
+        if missing > 0:
+            new = plan_by_value(
+                history, missing, goes_by, seed=seed, wave=wave, value=fresh_information, by_doubt=True
             )  # fmt: skip
             chosen = np.concatenate([chosen, new])
+        if len(chosen) == size:
+            break
     return chosen
 
 

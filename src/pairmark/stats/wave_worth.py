@@ -13,7 +13,7 @@ from pairmark.stats.wave_history import History
 FAR = 100.0  # logits; beyond, pairs tell equally little
 SPREAD = 0.5  # share of the mean by which appearances of an item may lie below or above it
 ALWAYS = 2  # appearances they may do so in any case
-GROUPS = 128  # neighbours on the scale that are counted as one when rivals are counted
+GROUPS = 64  # neighbours on the scale that are counted as one when rivals are counted
 SCORES_TOO = 0.5  # what errors of scores weigh beside those of ranks; what it brings: docs/decisions
 TIES = 1e-6  # places; fractions this close are rounded by a draw
 TRUSTED = 0.5  # reliability from which on a wave goes by scores altogether; why: docs/decisions

@@ -1,15 +1,14 @@
 """Pairing rules on single designs: what each prefers, and that the adaptive one is the better order for the same votes."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 
 from pairmark.stats.errors import StatsError
-from pairmark.stats.pairing import plan_wave
+from pairmark.stats.pairing import plan_by_value, plan_wave
 from pairmark.stats.rules import RULES, adaptive, closest_score, equal_appearances, random_pairs, rule
 from pairmark.stats.simulation import true_scores
 from pairmark.stats.threads import one_blas_thread
+from pairmark.stats.wave_history import history_of
 from support.replay import agreement, topics
 from support.sizes import size
 from support.topics_alike import topic_alike
@@ -46,10 +45,9 @@ def test_the_thick_of_the_scale_gets_more_comparisons_than_its_ends_but_not_many
 
 def test_scores_that_are_mostly_noise_are_followed_in_part_only():
     noise = THETA / 2
-    asked = START[:, 0], START[:, 1]
-    wave, followed = (
-        plan(60, *asked, size=60, theta=noise, seed=1, wave=1) for plan in (adaptive, partial(plan_wave, by_doubt=True))
-    )
+    wave = adaptive(60, START[:, 0], START[:, 1], size=60, theta=noise, seed=1, wave=1)
+    history = history_of(60, START[:, 0], START[:, 1], 4, None)
+    followed = plan_by_value(history, 60, noise, seed=1, wave=1, by_doubt=True)
     gaps = [np.abs(noise[pairs[:, 0]] - noise[pairs[:, 1]]).mean() for pairs in (wave, followed)]
     assert gaps[0] > 1.1 * gaps[1]
 
@@ -60,6 +58,14 @@ def test_a_pair_that_was_asked_waits_while_there_are_new_ones():
         new = adaptive(60, asked[:, 0], asked[:, 1], size=60, theta=THETA, seed=1, wave=wave)
         asked = np.concatenate([asked, new])
     assert len(np.unique(np.sort(asked, axis=1), axis=0)) >= 0.98 * len(asked)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pairs_drawn_blindly_are_not_asked_again_in_the_same_wave(seed):
+    asked = adaptive(10, [], [], size=10, seed=seed)
+    noise = np.random.default_rng(seed).normal(0, 0.1, 10)
+    wave = adaptive(10, asked[:, 0], asked[:, 1], size=20, theta=noise, seed=seed, wave=1)
+    assert len(np.unique(np.sort(wave, axis=1), axis=0)) == 20
 
 
 def test_random_pairs_of_very_many_items_are_different_and_not_asked_before():
