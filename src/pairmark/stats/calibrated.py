@@ -104,7 +104,7 @@ def _node(model: Model, mean: Floats, spread: Full, log_variance: float) -> _Nod
     """From a start nearby."""
     precision = math.exp(-log_variance)
     for _ in range(MOST_ROUNDS):
-        around, before = average(model, mean, spread.of_rows()[0]), spread
+        around, before = average(model, mean, spread.of_rows()), spread
         spread = Full(model, hessian(model, around, precision).inverse())
         step = spread.times(gradient(model, around, precision))
         mean = centred(model, mean + np.clip(step, -LARGEST_STEP, LARGEST_STEP))
@@ -135,7 +135,7 @@ def _large(
     spread: Full | Drawn = (
         drawn_spread(model, point, precision, FEW_DRAWS) if known is None or isinstance(known, Itemwise) else known
     )
-    mean, around = point, average(model, point, spread.of_rows()[0])
+    mean, around = point, average(model, point, spread.of_rows())
     for _ in range(MOST_ROUNDS):
         before, change = spread, 0.0
         spread = drawn_by(model, around, precision, FEW_DRAWS)
@@ -144,7 +144,7 @@ def _large(
         if information is not None:
             change, drift = _change(model, mean, spread, precision)
             mean, precision = mean + change * drift, precision * math.exp(-change)
-        around = average(model, mean, spread.of_rows()[0])
+        around = average(model, mean, spread.of_rows())
         if abs(change) < SETTLED and _settled(model, spread, before):
             break
     spread = spread_of(model, around, precision)

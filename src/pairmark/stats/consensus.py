@@ -73,7 +73,7 @@ def _variances(fit: Fit, rows: Comparisons, used: Floats) -> Floats:
     """Variance of each difference without the row itself (one-row downdate), at most that of the prior."""
     model, spread = row_model(fit, rows), fit.solution.curvature
     assert not isinstance(spread, Itemwise)
-    variance = replace(spread, model=model).of_rows()[0]
+    variance = replace(spread, model=model).of_rows()
     point = fit.solution.point
     information = rows.weight * used * chances(logits(model, point), point[-1] if model.ties else None).variance
     most = 2 * (fit.prior_sd or 1.0) ** 2

@@ -20,7 +20,7 @@ def log_evidence(model: Model, mean: Floats, spread: Full, precision: float) -> 
     where Laplace's approximation is off by up to 2 and prefers small SDs.
     """
     n, rows, matrix = model.n_items, model.tally, spread.matrix
-    around = average(model, mean, spread.of_rows()[0])
+    around = average(model, mean, spread.of_rows())
     theta, extra = mean[:n], mean[n:]
     logit = around.logit
     likelihood = float(np.sum((rows.won - rows.weight / 2) * logit - rows.weight * around.chances.log_normaliser))

@@ -51,20 +51,15 @@ class Full:
         """Trace of the covariance times `change`."""
         return float(np.vdot(self.matrix, change.dense()))
 
-    def of_rows(self) -> tuple[Floats, Floats | float, Floats | float]:
-        """For every row: variance of its logit difference, covariance of that with log nu, and variance of log nu."""
+    def of_rows(self) -> Floats:
+        """Variance of the logit difference of every row."""
         rows, n, spread = self.model.tally, self.model.n_items, self.matrix
         first, second = rows.first, rows.second
         variance = spread[first, first] + spread[second, second] - 2 * spread[first, second]
         if self.model.n_orders:
             order = n + rows.group
             variance = variance + spread[order, order] + 2 * (spread[first, order] - spread[second, order])
-        if not self.model.ties:
-            return variance, 0.0, 0.0
-        shared = spread[first, -1] - spread[second, -1]
-        if self.model.n_orders:
-            shared = shared + spread[n + rows.group, -1]
-        return variance, shared, float(spread[-1, -1])
+        return np.asarray(variance)
 
 
 @dataclass(frozen=True)
@@ -106,20 +101,16 @@ class Drawn:
         count = products.shape[0]
         return float((products.sum() - np.trace(products)) / (count * (count - 1)))
 
-    def of_rows(self) -> tuple[Floats, Floats | float, Floats | float]:
-        """For every row: variance of its logit difference, covariance of that with log nu, and variance of log nu."""
+    def of_rows(self) -> Floats:
+        """Variance of the logit difference of every row."""
         rows, n = self.model.tally, self.model.n_items
-        variance, shared = np.zeros(len(rows.first)), np.zeros(len(rows.first))
+        variance = np.zeros(len(rows.first))
         for draw in self.draws.T:
             moved = draw[rows.first] - draw[rows.second]
             if self.model.n_orders:
                 moved += draw[n + rows.group]
             variance += moved**2
-            if self.model.ties:
-                shared += moved * draw[-1]
-        count = self.draws.shape[1]
-        of_nu = float(np.mean(self.draws[-1] ** 2)) if self.model.ties else 0.0
-        return variance / count, shared / count, of_nu
+        return np.asarray(variance / self.draws.shape[1])
 
 
 @dataclass(frozen=True)

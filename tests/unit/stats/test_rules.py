@@ -68,6 +68,21 @@ def test_pairs_drawn_blindly_are_not_asked_again_in_the_same_wave(seed):
     assert len(np.unique(np.sort(wave, axis=1), axis=0)) == 20
 
 
+@pytest.mark.parametrize(("n_items", "size"), [(24, 68), (18, 48), (20, 45)])
+@pytest.mark.parametrize("seed", range(10))
+def test_seats_are_level_when_the_last_pairs_leave_no_choice(n_items, size, seed):
+    """Every pair once: what is left fits no quota of seats, so that pairs of the wave have to be turned round."""
+    asked = np.zeros((0, 2), dtype=np.int64)
+    while len(asked) < n_items * (n_items - 1) // 2:
+        theta = np.random.default_rng([seed, len(asked)]).normal(0, 1.5, n_items) if len(asked) else None
+        new = adaptive(
+            n_items, asked[:, 0], asked[:, 1], size=size, theta=theta, seed=seed, wave=len(asked), pair_limit=1
+        )  # fmt: skip
+        asked = np.concatenate([asked, new])
+        lead = np.bincount(asked[:, 0], minlength=n_items) - np.bincount(asked[:, 1], minlength=n_items)
+        assert np.abs(lead).max() <= 1
+
+
 def test_random_pairs_of_very_many_items_are_different_and_not_asked_before():
     first = random_pairs(5_000, [], [], size=5_000, seed=1)
     second = random_pairs(5_000, first[:, 0], first[:, 1], size=5_000, seed=1, wave=1)

@@ -19,7 +19,7 @@ from pairmark.audit.sources.files import FileOfRows
 from pairmark.audit.sources.postgres import ONE_SNAPSHOT, PostgresTable
 from pairmark.audit.sources.reach import Reach
 from pairmark.audit.sources.sqlite import SqliteTable
-from pairmark.audit.sources.statements import quoted
+from pairmark.audit.sources.statements import is_one_of, quoted
 from pairmark.errors import BadRequest
 
 
@@ -51,8 +51,10 @@ class QueryRows:
         keys: Sequence[str],
         spelled: Sequence[Sequence[str | None]],
     ) -> None:
-        """Not needed: everything is there."""
-        raise NotImplementedError
+        """Some of what has arrived already."""
+        wanted, where = ", ".join(map(quoted, names)), is_one_of(keys, spelled, "VARCHAR")
+        store.register("arrived", self._found)
+        store.execute(f"CREATE OR REPLACE TEMP TABLE near AS SELECT {wanted} FROM arrived WHERE {where}")
 
     def reach(self) -> Reach:
         """As far as the place it runs at."""
