@@ -76,7 +76,11 @@ def test_what_cannot_be_scored_is_refused_in_one_sentence(
 BAD_FILES: list[tuple[str, bytes, tuple[str, ...]]] = [
     ("self-pair", b"won,lost\na,b\nc,c\n", ("Row 3", "compares 'c' with itself", "Remove the row")),
     ("unknown-winner", b"left,right,vote\na,b,left\na,b,z\n", ("Row 3", "winner 'z'", "left, right, tie")),
-    ("negative-weight", b"won,lost,weight\na,b,1\na,b,-1\n", ("Row 3", "weight '-1'", "0 or more")),
+    (
+        "negative-weight",
+        b"won,lost,weight\na,b,1\na,b,-1\n",
+        ("Row 3", "weight '-1'", "A weight is 0, or a number from 1e-09"),
+    ),
     ("one-text", b"won,lost\na,a\n", ("Row 2", "with itself")),
     ("no-rows", b"won,lost\n", ("has no judgements", "one judgement")),
     ("nothing", b"", ("is empty", "name the columns")),

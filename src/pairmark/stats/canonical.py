@@ -40,4 +40,4 @@ def rows_as_tally(data: Comparisons, weight: Floats, *, by_judge: bool) -> Tally
     """Every row as a tally of its own, with these weights."""
     group = data.judge if by_judge and data.judge is not None else np.zeros(len(data), dtype=np.int64)
     tied = weight * (data.outcome == 0.5)
-    return Tally(data.first, data.second, weight * data.outcome, weight, tied, group)
+    return Tally(len(data.items), data.first, data.second, weight * data.outcome, weight, tied, group)

@@ -16,7 +16,7 @@ from pairmark.stats.arrays import Flags, Floats, Ints
 from pairmark.stats.connectivity import strongly_connected, weak_labels
 from pairmark.stats.errors import BadComparisonsError
 from pairmark.stats.judge_columns import by_judge, judge_weight, time_taken
-from pairmark.stats.tally import Tally, per_item, tally, unordered
+from pairmark.stats.tally import Tally, tally, unordered
 
 Rows = Iterable[tuple[str, str, float]]
 Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -87,12 +87,12 @@ class Comparisons:
     @cached_property
     def wins(self) -> Floats:
         """Weighted wins of each item, ties as half. Shape (n_items,)."""
-        return _frozen(per_item(len(self.items), self.pairs, self.pairs.won, self.pairs.weight - self.pairs.won))
+        return _frozen(self.pairs.incidence.sums(self.pairs.won, self.pairs.weight - self.pairs.won))
 
     @cached_property
     def appearances(self) -> Floats:
         """Weighted comparisons in which each item took part. Shape (n_items,)."""
-        return _frozen(per_item(len(self.items), self.pairs, self.pairs.weight, self.pairs.weight))
+        return _frozen(self.pairs.incidence.totals(self.pairs.weight))
 
     @cached_property
     def strongly_connected(self) -> bool:
@@ -243,8 +243,8 @@ def _numbers(values: Sequence[object] | NDArray[Any], what: str) -> Floats:
 
 def _known(items: Sequence[str]) -> tuple[str, ...]:
     known = tuple(items)
-    strange = next((item for item in known if not isinstance(item, str)), None)
-    if strange is not None or None in known:
+    if not all(issubclass(kind, str) for kind in set(map(type, known))):
+        strange = next(item for item in known if not isinstance(item, str))
         raise BadComparisonsError(f"The item {strange!r} is not a text id; `from_columns` takes numbers, too.")
     if len(set(known)) < len(known):
         twice = next(item for item in known if known.count(item) > 1)

@@ -9,7 +9,7 @@ from pairmark.stats.arrays import Ints
 
 SMALL = 300  # items; above, fits load SciPy in any case, and its compiled search is faster
 
-ENOUGH_EDGES = 8  # per item; random edges of this number connect all but surely
+ENOUGH_EDGES = 6  # per item; random edges of this number connect 1,000 items in 99 of 100 cases
 
 
 def weak_labels(n_items: int, first: Ints, second: Ints) -> Ints:

@@ -5,7 +5,7 @@ How it comes about is in `posterior`; dense linear algebra is in `positive_defin
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -52,10 +52,11 @@ class Hessian:
         """Number of parameters."""
         return self.n_items + len(self.corner)
 
-    @property
+    @cached_property
     def own(self) -> Floats:
         """The diagonal of the whole matrix, anchor included."""
-        return np.concatenate([self.diagonal + self._fill, np.diag(self.corner)])
+        theta = self.diagonal + self._fill
+        return np.concatenate([theta, np.diag(self.corner)]) if len(self.corner) else theta
 
     @property
     def _fill(self) -> float:
@@ -155,9 +156,9 @@ def _conjugate_gradients(
 
 def _ratios(energy: Floats, other: Floats) -> Floats:
     """0 where a right side is solved exactly."""
-    return np.asarray(energy / np.maximum(other, TINY))
+    return energy / np.maximum(other, TINY)
 
 
 def _dots(one: Floats, other: Floats) -> Floats:
     """Column by column, without BLAS: the same bits with any number of threads."""
-    return np.asarray(np.einsum("i...,i...->...", one, other))
+    return cast(Floats, np.einsum("i...,i...->...", one, other))

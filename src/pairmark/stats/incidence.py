@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pairmark.stats.arrays import Floats, Ints, summed
+from pairmark.stats.arrays import Floats, Ints, run_begins, summed
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,11 @@ class Incidence:
 
     def totals(self, values: Floats) -> Floats:
         """For each item the sum of the rows it is in."""
-        return self.of_first(values) + summed(self.second, values, self.n_items)
+        return self.sums(values, values)
+
+    def sums(self, first_part: Floats, second_part: Floats) -> Floats:
+        """For each item the sum of `first_part` over the rows where it is first, plus `second_part` where it is second."""
+        return self.of_first(first_part) + summed(self.second, second_part, self.n_items)
 
     def of_first(self, values: Floats) -> Floats:
         """For each item the sum of the rows where it is first."""
@@ -52,7 +56,7 @@ class Incidence:
     @cached_property
     def _runs(self) -> tuple[Ints, Ints]:
         """Items that are first in a row, and where their rows begin."""
-        begins = np.flatnonzero(np.diff(self.first, prepend=-1))
+        begins = run_begins(self.first)
         return self.first[begins], begins
 
     @cached_property

@@ -40,10 +40,10 @@ class Model:
         """Number of parameters besides theta."""
         return self.n_orders + int(self.ties)
 
-    @cached_property
+    @property
     def incidence(self) -> Incidence:
         """Which items the rows of the tally compare."""
-        return Incidence(self.n_items, self.tally.first, self.tally.second)
+        return self.tally.incidence
 
 
 @dataclass(frozen=True, eq=False)

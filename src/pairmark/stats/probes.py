@@ -14,7 +14,7 @@ from pairmark.stats.hessian import Hessian
 FEW, MANY = 8, 16  # probes; what they cost in exactness stands in docs/decisions/0016
 SPARSE = 5  # rows of counts per item; below, more probes are needed, and each costs little
 SEED = 2087
-ENOUGH = 1e-6  # relative error of each product; the SD found is off by less
+ENOUGH, SPARSE_ENOUGH = 1e-6, 1e-7  # relative error of each product; the SD found is off by less than 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +33,10 @@ class Probed:
     @classmethod
     def by(cls, curve: Hessian, vector: Floats, near: Floats | None = None) -> "Probed":
         """From the curvature; `near` are the same products with another curvature nearby, which saves time only."""
-        count = FEW if len(curve.information) >= SPARSE * curve.n_items else MANY
+        sparse = len(curve.information) < SPARSE * curve.n_items
+        count, enough = (MANY, SPARSE_ENOUGH) if sparse else (FEW, ENOUGH)
         right = np.column_stack([vector, probes(curve.n_items, curve.size, count)])
-        return cls(curve, curve.spread(right, ENOUGH, near if near is not None and near.shape == right.shape else None))
+        return cls(curve, curve.spread(right, enough, near if near is not None and near.shape == right.shape else None))
 
     @property
     def count(self) -> int:

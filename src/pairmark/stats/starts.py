@@ -13,13 +13,12 @@ from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.fitted import Fit
 from pairmark.stats.posterior import Model, centred
 from pairmark.stats.prior import Settled
-from pairmark.stats.tally import per_item
 
 LEAST_START_SD, MOST_START_SD = 0.1, 30.0  # logits; where the search for the prior SD begins
 FARTHEST_START = 30.0  # logits from 0; a start beyond says no more
 LOGISTIC = 1.7  # a logistic curve averaged over normal logits of variance v is flatter by sqrt(1 + v / 1.7^2)
 FARTHEST = 10.0  # logits
-STEPS = 5
+STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,8 @@ def first_guess(data: Comparisons, sd: float) -> Floats:
     flatter = math.sqrt(1 + (sd / LOGISTIC) ** 2)
     kept = sd**2 / (sd**2 + 4 * flatter**2 / met)
     alone = kept * flatter * np.log((wins + 1) / (met - wins + 1))
-    opponents = per_item(len(met), pairs, pairs.weight * alone[pairs.second], pairs.weight * alone[pairs.first]) / met
+    rows = pairs.incidence
+    opponents = rows.sums(pairs.weight * alone[pairs.second], pairs.weight * alone[pairs.first]) / met
     theta = np.clip(alone + kept * opponents, -FARTHEST, FARTHEST)
     for _ in range(STEPS):
         chance = 1 / (1 + np.exp((opponents - theta) / flatter))

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pairmark.stats.arrays import Floats, Ints, summed
+from pairmark.stats.arrays import Floats, Ints, run_begins
+from pairmark.stats.incidence import Incidence
 
 Cells = NDArray[np.signedinteger[Any]]  # a pair (and group) with an outcome, as one number
 
@@ -27,12 +28,18 @@ class Tally:
     where order effects are estimated per judge; elsewhere every row has group 0 and a pair has one row.
     """
 
+    n_items: int
     first: Ints
     second: Ints
     won: Floats
     weight: Floats
     tied: Floats
     group: Ints
+
+    @cached_property
+    def incidence(self) -> Incidence:
+        """Which items the rows compare."""
+        return Incidence(self.n_items, self.first, self.second)
 
     @cached_property
     def excess(self) -> Floats:
@@ -53,19 +60,20 @@ def tally(
 
     Whole-number weights sum exactly. Others are sorted by every column first.
     """
-    pair = first * n_items + second
+    if n_items**2 * n_groups <= SMALL_CELLS:  # short numbers are reckoned with and sorted faster
+        first, second = first.astype(np.int32), second.astype(np.int32)
+        group = None if group is None else group.astype(np.int32)
+    pair: Cells = first * n_items + second
     if group is not None:
         pair = pair * n_groups + group
-    cell: Cells = 4 * pair + (2 * outcome).astype(np.int64)  # the outcome in the last two bits: 2 won, 1 tied, 0 lost
-    if n_items**2 * n_groups <= SMALL_CELLS:  # short numbers are sorted faster
-        cell = cell.astype(np.int32)
+    cell: Cells = 4 * pair + (2 * outcome).astype(pair.dtype)  # the outcome in the last two bits: 2 won, 1 tied, 0 lost
     pair, won, total, tied = _summed_units(cell) if (weight == 1).all() else _summed(cell, weight)
     if group is None:
         both, grouped = pair, np.zeros(len(pair), dtype=np.int64)
     else:
         both, grouped = np.divmod(pair, n_groups)
     upper = both // n_items
-    return Tally(upper, both - upper * n_items, won, total, tied, grouped)
+    return Tally(n_items, upper, both - upper * n_items, won, total, tied, grouped)
 
 
 def unordered(n_items: int, first: Ints, second: Ints, outcome: Floats, weight: Floats) -> Tally:
@@ -74,19 +82,15 @@ def unordered(n_items: int, first: Ints, second: Ints, outcome: Floats, weight: 
     return tally(n_items, low, high, np.abs(outcome - (first > second)), weight)
 
 
-def per_item(n_items: int, counts: Tally, first_part: Floats, second_part: Floats) -> Floats:
-    """Sum of `first_part` over the rows an item is first in, plus `second_part` where it is second."""
-    return summed(counts.first, first_part, n_items) + summed(counts.second, second_part, n_items)
-
-
 def _summed_units(cell: Cells) -> tuple[Ints, Floats, Floats, Floats]:
     """Each pair (and group), ascending, with what it won, how often it met and how often it tied; every row counts 1."""
     cell = np.sort(cell)
     pair, result = cell >> 2, cell & 3
-    begins = _begins(pair)
-    halves = np.add.reduceat(result, begins)
-    tied = np.add.reduceat(result & 1, begins) if (result == 1).any() else np.zeros(len(begins))
-    total = np.diff(np.append(begins, len(cell)))
+    begins = run_begins(pair)
+    ends = np.append(begins[1:], len(cell)) - 1
+    halves = np.diff(np.cumsum(result)[ends], prepend=0)
+    tied = np.diff(np.cumsum(result & 1)[ends], prepend=0) if (result == 1).any() else np.zeros(len(begins))
+    total = np.diff(ends, prepend=-1)
     return pair[begins].astype(np.int64), halves / 2, total.astype(np.float64), tied.astype(np.float64)
 
 
@@ -99,16 +103,9 @@ def _summed(cell: Cells, weight: Floats) -> tuple[Ints, Floats, Floats, Floats]:
     whole = bool((weight == np.floor(weight)).all()) and float(weight.sum()) < EXACT_UP_TO
     order = np.argsort(cell, kind="stable") if whole else np.lexsort((weight, cell))
     cell = cell[order]
-    begins = _begins(cell)
+    begins = run_begins(cell)
     cell, total = cell[begins], np.add.reduceat(weight[order], begins)
     pair, result = cell >> 2, cell & 3
-    begins = _begins(pair)
+    begins = run_begins(pair)
     won, tied = (np.add.reduceat(total * share, begins) for share in (result / 2, result == 1))
     return pair[begins].astype(np.int64), won, np.add.reduceat(total, begins), tied
-
-
-def _begins(ascending: Cells) -> Ints:
-    """Where each run of equal values begins."""
-    if len(ascending) == 0:
-        return np.zeros(0, dtype=np.int64)
-    return np.flatnonzero(np.concatenate([[True], ascending[1:] != ascending[:-1]]))

@@ -151,3 +151,13 @@ def test_a_start_from_scores_without_spread_finds_the_spread_of_later_ones(n_ite
     assert earlier.prior_sd < LEAST_START_SD < begin(cold.solution.model, data, earlier, None).sd
     assert warm.prior_sd == pytest.approx(cold.prior_sd, rel=1e-6)
     np.testing.assert_allclose(warm.theta, cold.theta, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_ring_tells_little_of_the_spread_and_still_the_same_from_any_start(seed):
+    """So little that an error of the traces counts ten times in the SD."""
+    data = data_of(rows_of(320, 0, seed=seed), 320)
+    cold = fit(data)
+    for warm in (fit(data, start=cold), fit(data, start=np.linspace(-2, 2, 320)), fit(data, start_sd=5.0)):
+        assert warm.prior_sd == pytest.approx(cold.prior_sd, rel=1e-6)
+        np.testing.assert_allclose(warm.theta, cold.theta, atol=1e-6)
