@@ -153,6 +153,26 @@ def test_scores_errors_and_misfit_of_a_thousand(record):
     record("the same with bands from 400 simulations", spent(lambda: whole(400), 1), "s")
 
 
+def test_refit_after_a_hundred_new_decisions(record):
+    first, second, outcome, items, _ = data = drawn(*SMALL)
+    before = fit(comparisons((first[:-100], second[:-100], outcome[:-100]), items=items))
+    refit = lambda **options: fit(comparisons(data[:3], items=items), **options)  # noqa: E731
+    works = [lambda: refit(start=before, prior_sd=before.prior_sd), lambda: refit(start=before), refit]
+    known, anew, cold = spent_by_turns(works, 15)
+    record("refit after 100 new decisions, prior SD kept", 1000 * known, "ms", at_most=15)
+    from_nothing = "the same fit from nothing"
+    record("refit after 100 new decisions", 1000 * anew, "ms", at_most=15, peer=1000 * cold, against=from_nothing)
+    off = far(refit(start=before).theta, refit().theta)
+    record("scores of that refit beside those of the fit from nothing", off, "logits", at_most=1e-6)
+
+
+@pytest.mark.parametrize("over", ["judges", "comparisons"])
+def test_a_thousand_split_halves(record, over):
+    first, second, outcome, items, judges = drawn(200, 4_000)
+    result = fit(comparisons((first, second, outcome), items=items, judges=judges))
+    record(f"1,000 split halves over {over}, 200 x 4,000", timed(lambda: split_half(result, over)), "s", at_most=5)
+
+
 def test_errors_of_ten_thousand(record):
     first, second, outcome, items, _ = drawn(*LARGE)
     result = fit(comparisons((first, second, outcome), items=items), prior_sd=1.5)
@@ -168,19 +188,6 @@ def test_scores_of_ten_thousand_beside_sklearn(record):
     beside_sklearn(record, LARGE, "10,000 x 1,000,000", 3, at_least=1.5)
 
 
-def test_refit_after_a_hundred_new_decisions(record):
-    first, second, outcome, items, _ = data = drawn(*SMALL)
-    before = fit(comparisons((first[:-100], second[:-100], outcome[:-100]), items=items))
-    refit = lambda **options: fit(comparisons(data[:3], items=items), **options)  # noqa: E731
-    works = [lambda: refit(start=before, prior_sd=before.prior_sd), lambda: refit(start=before), refit]
-    known, anew, cold = spent_by_turns(works, 15)
-    record("refit after 100 new decisions, prior SD kept", 1000 * known, "ms", at_most=15)
-    from_nothing = "the same fit from nothing"
-    record("refit after 100 new decisions", 1000 * anew, "ms", at_most=15, peer=1000 * cold, against=from_nothing)
-    off = far(refit(start=before).theta, refit().theta)
-    record("scores of that refit beside those of the fit from nothing", off, "logits", at_most=1e-6)
-
-
 def test_the_cost_is_linear_in_comparisons(record):
     """The picture of it is drawn from these numbers by `scripts/reference_pages/cost_of_fits.py`."""
     sizes = [50_000, 100_000, 200_000, 400_000, 800_000]
@@ -193,10 +200,3 @@ def test_the_cost_is_linear_in_comparisons(record):
         record(f"fit, 2,000 x {rows:,}", 1000 * seconds, "ms")
     power = float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
     record("power of the number of comparisons that the time of a fit grows with", power, "", at_most=1.15)
-
-
-@pytest.mark.parametrize("over", ["judges", "comparisons"])
-def test_a_thousand_split_halves(record, over):
-    first, second, outcome, items, judges = drawn(200, 4_000)
-    result = fit(comparisons((first, second, outcome), items=items, judges=judges))
-    record(f"1,000 split halves over {over}, 200 x 4,000", timed(lambda: split_half(result, over)), "s", at_most=5)

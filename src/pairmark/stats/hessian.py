@@ -58,7 +58,7 @@ class Hessian:
         theta = self.diagonal + self._fill
         return np.concatenate([theta, np.diag(self.corner)]) if len(self.corner) else theta
 
-    @property
+    @cached_property
     def _fill(self) -> float:
         return (self.anchor - self.precision) / self.n_items
 
@@ -76,15 +76,15 @@ class Hessian:
 
     def times(self, vectors: Floats) -> Floats:
         """The matrix times `vectors`, shape (size,) or (size, k)."""
-        n = self.n_items
-        theta, extra = vectors[:n], vectors[n:]
-        across, back = self._sparse
+        n, across, back = len(self.diagonal), *self._sparse
+        theta = vectors if len(vectors) == n else vectors[:n]
         product = np.multiply(self.diagonal if vectors.ndim == 1 else self.diagonal[:, None], theta)
         product += self._fill * np.einsum("i...->...", theta)
         product -= across @ theta
         product -= back @ theta
-        if not len(extra):
+        if theta is vectors:
             return product
+        extra = vectors[n:]
         return np.concatenate([product + self.border @ extra, self.border.T @ theta + self.corner @ extra])
 
     @cached_property

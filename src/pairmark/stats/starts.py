@@ -85,9 +85,9 @@ def first_guess(data: Comparisons, sd: float) -> Floats:
     alone = kept * flatter * np.log((wins + 1) / (met - wins + 1))
     rows = pairs.incidence
     opponents = rows.sums(pairs.weight * alone[pairs.second], pairs.weight * alone[pairs.first]) / met
-    theta = np.clip(alone + kept * opponents, -FARTHEST, FARTHEST)
+    theta = np.maximum(np.minimum(alone + kept * opponents, FARTHEST), -FARTHEST)
     for _ in range(STEPS):
         chance = 1 / (1 + np.exp((opponents - theta) / flatter))
         slope, curve = wins - met * chance - theta / sd**2, met * chance * (1 - chance) / flatter + sd**-2
-        theta += np.clip(slope / curve, -1, 1)
+        theta += np.maximum(np.minimum(slope / curve, 1), -1)
     return theta
