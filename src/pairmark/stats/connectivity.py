@@ -39,9 +39,8 @@ def _spreads_soon(n_items: int, first: Ints, second: Ints, rounds: int = 8) -> b
     reached = np.zeros(n_items, dtype=np.bool_)
     reached[0] = True
     for _ in range(rounds):
-        touched = reached[first] | reached[second]
-        reached[first[touched]] = True
-        reached[second[touched]] = True
+        reached[second[reached[first]]] = True
+        reached[first[reached[second]]] = True
         if reached.all():
             return True
     return False

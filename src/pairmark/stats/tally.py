@@ -49,8 +49,8 @@ class Tally:
 
 def tally(
     n_items: int,
-    first: Ints,
-    second: Ints,
+    first: Cells,
+    second: Cells,
     outcome: Floats,
     weight: Floats,
     group: Ints | None = None,
@@ -60,12 +60,10 @@ def tally(
 
     Whole-number weights sum exactly. Others are sorted by every column first.
     """
-    if n_items**2 * n_groups <= SMALL_CELLS:  # short numbers are reckoned with and sorted faster
-        first, second = first.astype(np.int32), second.astype(np.int32)
-        group = None if group is None else group.astype(np.int32)
-    pair: Cells = first * n_items + second
+    first, second = _short(n_items**2 * n_groups, first), _short(n_items**2 * n_groups, second)
+    pair = first * n_items + second
     if group is not None:
-        pair = pair * n_groups + group
+        pair = pair * n_groups + group.astype(pair.dtype)
     cell: Cells = 4 * pair + (2 * outcome).astype(pair.dtype)  # the outcome in the last two bits: 2 won, 1 tied, 0 lost
     pair, won, total, tied = _summed_units(cell) if (weight == 1).all() else _summed(cell, weight)
     if group is None:
@@ -78,8 +76,14 @@ def tally(
 
 def unordered(n_items: int, first: Ints, second: Ints, outcome: Floats, weight: Floats) -> Tally:
     """Sum per unordered pair, with first < second as indices."""
+    first, second = _short(n_items**2, first), _short(n_items**2, second)
     low, high = np.minimum(first, second), np.maximum(first, second)
     return tally(n_items, low, high, np.abs(outcome - (first > second)), weight)
+
+
+def _short(n_cells: int, index: Cells) -> Cells:
+    """The same in 32 bits, where the cells fit: short numbers are reckoned with and sorted faster."""
+    return index.astype(np.int32, copy=False) if n_cells <= SMALL_CELLS else index
 
 
 def _summed_units(cell: Cells) -> tuple[Ints, Floats, Floats, Floats]:
