@@ -11,8 +11,8 @@ import numpy as np
 from pairmark.stats.arrays import Floats
 from pairmark.stats.hessian import Hessian
 
-FEW, MANY = 8, 16  # probes; what they cost in exactness stands in docs/decisions/0016
-SPARSE = 5  # rows of counts per item; below, more probes are needed, and each costs little
+MANY, SOME, FEW = 16, 8, 4  # probes; what they cost in exactness stands in docs/decisions/0016
+SPARSE, DENSE = 5, 15  # rows of counts per item; below the first `MANY` are needed, from the second on `FEW` do
 SEED = 2087
 ENOUGH, SPARSE_ENOUGH = 1e-6, 1e-7  # relative error of each product; the SD found is off by less than 1e-6
 
@@ -21,7 +21,7 @@ ENOUGH, SPARSE_ENOUGH = 1e-6, 1e-7  # relative error of each product; the SD fou
 class Probed:
     """Products of the covariance under the sum-to-zero constraint: with one vector that was asked for, and with the probes.
 
-    `products` has shape (size, 1 + `FEW`), or (size, 1 + `MANY`) for sparse data.
+    `products` has shape (size, 1 + count); the count is the greater, the fewer rows an item has.
 
     Probes are random signs, the same for the same number of parameters (Hutchinson 1990, Communications in Statistics:
     Simulation and Computation 19), so that the traces do not depend on the rows and a search for a root settles.
@@ -33,8 +33,8 @@ class Probed:
     @classmethod
     def by(cls, curve: Hessian, vector: Floats, near: Floats | None = None) -> "Probed":
         """From the curvature; `near` are the same products with another curvature nearby, which saves time only."""
-        sparse = len(curve.information) < SPARSE * curve.n_items
-        count, enough = (MANY, SPARSE_ENOUGH) if sparse else (FEW, ENOUGH)
+        rows = len(curve.information) / curve.n_items
+        count, enough = (MANY, SPARSE_ENOUGH) if rows < SPARSE else (SOME if rows < DENSE else FEW, ENOUGH)
         right = np.column_stack([vector, probes(curve.n_items, curve.size, count)])
         return cls(curve, curve.spread(right, enough, near if near is not None and near.shape == right.shape else None))
 

@@ -6,7 +6,7 @@ import pytest
 from pairmark.stats.bradley_terry import fit
 from pairmark.stats.comparisons import comparisons
 from pairmark.stats.posterior import curvature_change, evaluate, hessian
-from pairmark.stats.probes import FEW, MANY, Probed, probes
+from pairmark.stats.probes import FEW, MANY, SOME, Probed, probes
 from pairmark.stats.spread import Full
 from pairmark.stats.starts import LEAST_START_SD, begin
 from pairmark.stats.threads import one_blas_thread
@@ -117,7 +117,7 @@ def test_g14_a_start_from_an_earlier_fit_gives_the_same_bits_for_rows_and_items_
     assert one.prior_sd == other.prior_sd
 
 
-@pytest.mark.parametrize(("per_item", "count", "share"), [(12, FEW, 0.1), (6, MANY, 0.25)])
+@pytest.mark.parametrize(("per_item", "count", "share"), [(40, FEW, 0.1), (12, SOME, 0.1), (6, MANY, 0.25)])
 def test_the_sd_by_probes_is_that_of_exact_traces(per_item, count, share, monkeypatch):
     """Within this share of its own error, on the mean over sessions."""
     off = []
