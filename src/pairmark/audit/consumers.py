@@ -121,10 +121,10 @@ def effects(effect: Effect, told: Mapping[str, int]) -> EffectsFound:
     key = _key(source, effect)
     store = Store(source, Columns(aggregate=key, type=key), Chosen(unique_on=("aggregate",)))
     try:
-        rows = store.rows("SELECT aggregate, n FROM fact WHERE aggregate IN (SELECT unnest(?))", [list(told)])
+        found = store.told(list(told))
     finally:
         store.close()
-    counts = sorted(((int(n), name) for name, n in rows), reverse=True)
+    counts = sorted(((n, name) for name, n in found.items()), reverse=True)
     repeated = [(n, name) for n, name in counts if n > 1]
     return EffectsFound(
         name=effect.name,

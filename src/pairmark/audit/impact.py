@@ -92,7 +92,7 @@ def repeated_aggregates(
         )
     store = Store(opened, recognise(opened.columns(), columns or {}, opened.shown), chosen)
     try:
-        told = dict(store.rows("SELECT aggregate, max(n)::BIGINT FROM fact GROUP BY aggregate"))
+        told = store.told()
     finally:
         store.close()
     return opened.shown, {name: n for name, n in told.items() if n > 1}, [name for name, n in told.items() if n == 1]

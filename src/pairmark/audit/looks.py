@@ -59,8 +59,7 @@ class Watched:
         opened = open_source(self.source)
         store = Store(opened, recognise(opened.columns(), self.columns, opened.shown), self.chosen)
         try:
-            keyed = ", ".join(self.chosen.unique_on)
-            rows = store.rows(f"SELECT {keyed}, n FROM fact WHERE n > 1")  # noqa: S608 - names of our own
+            rows = store.told_again()
             (newest,) = store.rows("SELECT max(moment) FROM looked_at")[0]
             repeated = {_key(row[:-1]): int(row[-1]) for row in rows}
             events = store.totals().events

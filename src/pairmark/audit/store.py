@@ -1,11 +1,13 @@
 """Events in one shape, in DuckDB: whatever the source, the same columns, text trimmed and times in microseconds of UTC.
 
-Every count is one grouped statement over all rows. Times of single events are read only for facts that repeat.
+Rows are grouped by a hash of their fact first, which says which may repeat; only these are compared in full, so that two
+facts with one hash are never taken for one. Times of single events are read only for facts that repeat.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -40,19 +42,31 @@ class Store:
         self._store.execute("SET TimeZone = 'UTC'")
         self._store.execute(f"SET temp_directory = '{self._spill.name}'")
         self._store.execute("SET preserve_insertion_order = false")
+        self._store.execute("SET enable_progress_bar = false")
         self._source, self._named = source, columns.named()
         self._key = list(chosen.unique_on)
+        self._alone: int | None = None
         needed = [part for part in dict.fromkeys(["aggregate", "type", "time", *self._key]) if part in self._named]
         source.load(self._store, list(dict.fromkeys(self._named[part] for part in needed)))
-        self._store.execute(f"CREATE TEMP VIEW events AS {self._shaped('raw', needed)}")
+        self._store.execute(f"CREATE TEMP VIEW events AS {self._shaped('raw', needed, self._tidy('raw'))}")
         self._narrow(chosen)
 
-    def _shaped(self, relation: str, parts: Sequence[str]) -> str:
+    def _tidy(self, relation: str) -> set[str]:
+        """The columns of text in which no value has blanks at its ends or may be a UUID in upper case, as nearly all are."""
+        names = [row[0] for row in self.rows(f"DESCRIBE {relation}") if row[1] == "VARCHAR"]
+        if not names:
+            return set()
+        untidy = self.rows(f"SELECT {', '.join(f'bool_or({_untidy(name)})' for name in names)} FROM {relation}")[0]
+        return {name for name, found in zip(names, untidy, strict=True) if not found}
+
+    def _shaped(self, relation: str, parts: Sequence[str], tidy: Collection[str] = ()) -> str:
         """The statement that gives rows of a relation the shape of events; parts that were not asked for are unknown."""
         kinds = {row[0]: str(row[1]) for row in self.rows(f"DESCRIBE {relation}")}
         columns = {part: self._named[part] for part in parts}
         shaped = [
-            f"{_text(columns[part], kinds[columns[part]])} AS {part}" if part in columns else f"NULL::VARCHAR AS {part}"
+            f"{_quoted(columns[part]) if columns[part] in tidy else _text(columns[part], kinds[columns[part]])} AS {part}"
+            if part in columns
+            else f"NULL::VARCHAR AS {part}"
             for part in PARTS
         ]
         time = _time(columns["time"], kinds) if "time" in columns else "NULL::BIGINT"
@@ -74,20 +88,48 @@ class Store:
                 conditions.append(f"moment {sign} epoch_us(CAST(? AS TIMESTAMPTZ))")
                 values.append(limit)
         self._conditions = _with_values(" AND ".join(conditions), values)
-        keyed = ", ".join(self._key)
         self._store.execute(f"CREATE TEMP VIEW looked_at AS SELECT * FROM events WHERE {self._conditions}")
+
+    def _compare(self) -> int:
+        """Fill the table `fact` with the facts that may repeat, compared in full; returns how many others there are."""
+        if self._alone is not None:
+            return self._alone
+        keyed = ", ".join(self._key)
         self._store.execute(
-            f"CREATE TEMP TABLE fact AS SELECT {keyed}, count(*) AS n, min(moment) AS first FROM looked_at GROUP BY {keyed}"
+            f"CREATE TEMP TABLE hashed AS SELECT hash({keyed}) AS h, count(*) AS n FROM looked_at GROUP BY 1"
         )
+        self._alone = int(self.rows("SELECT count(*) FILTER (WHERE n = 1) FROM hashed")[0][0])
+        self._store.execute("CREATE TEMP TABLE hit AS SELECT h FROM hashed WHERE n > 1")
+        self._store.execute("DROP TABLE hashed")
+        self._store.execute(
+            f"CREATE TEMP TABLE fact AS SELECT {keyed}, count(*) AS n, min(moment) AS first FROM looked_at "
+            f"WHERE hash({keyed}) IN (SELECT h FROM hit) GROUP BY {keyed}"
+        )
+        return self._alone
+
+    def told_again(self) -> list[tuple[Any, ...]]:
+        """Every fact that repeats: the values of its key, and how often it was told."""
+        self._compare()
+        return self.rows(f"SELECT {', '.join(self._key)}, n FROM fact WHERE n > 1")
+
+    def told(self, aggregates: Sequence[str] | None = None) -> dict[str, int]:
+        """How often the most told fact of each aggregate was told; of all aggregates, or of these."""
+        keyed = ", ".join(self._key)
+        only = "" if aggregates is None else "WHERE aggregate IN (SELECT unnest(?)) "
+        return dict(self.rows(
+            f"SELECT aggregate, max(n)::BIGINT FROM (SELECT aggregate, count(*) AS n FROM looked_at {only}GROUP BY {keyed}) "
+            "GROUP BY 1", [] if aggregates is None else [list(aggregates)]
+        ))  # fmt: skip
 
     def totals(self) -> Totals:
         """Counts over everything that was looked at."""
-        events, facts, affected, largest, median = self.rows(
-            "SELECT coalesce(sum(n), 0)::BIGINT, count(*), count(*) FILTER (WHERE n > 1), coalesce(max(n), 0), median(n) FROM fact"
-        )[0]
-        aggregates = self.rows("SELECT count(DISTINCT aggregate) FROM fact" if "aggregate" in self._key else
-                               "SELECT count(DISTINCT aggregate) FROM looked_at")[0][0]  # fmt: skip
-        return Totals(int(events), int(facts), int(aggregates), int(affected), int(largest), median)
+        alone = self._compare()
+        tally = {int(n): int(facts) for n, facts in self.rows("SELECT n, count(*) FROM fact GROUP BY n")}
+        tally[1] = tally.get(1, 0) + alone
+        facts, events = sum(tally.values()), sum(n * number for n, number in tally.items())
+        aggregates = self.rows("SELECT count(DISTINCT aggregate) FROM looked_at")[0][0]
+        largest = max((n for n, number in tally.items() if number), default=0)
+        return Totals(events, facts, int(aggregates), facts - tally[1], largest, _median(tally))
 
     def repeated(self, most: int) -> list[dict[str, Any]]:
         """The facts with most events beyond the first: key, times in µs (sorted, without the unknown), and what they share.
@@ -95,6 +137,7 @@ class Store:
         A second look, at all columns of these facts alone. Payloads stay away when that would be more than `MOST_NEAR` rows.
         """
         keyed = ", ".join(self._key)
+        self._compare()
         self._store.execute(
             f"CREATE TEMP TABLE worst AS SELECT * FROM fact WHERE n > 1 ORDER BY n DESC, first, {keyed} LIMIT {most}"
         )
@@ -136,13 +179,22 @@ class Store:
 
     def odd(self) -> dict[str, int]:
         """Rows that could not be counted or placed in time, by what is odd about them."""
-        lost, untimed, future, cased = self.rows(
-            "SELECT count(*) FILTER (WHERE aggregate IS NULL), count(*) FILTER (WHERE aggregate IS NOT NULL AND moment IS NULL), "
-            "count(*) FILTER (WHERE moment > epoch_us(now()) + 86400000000), count(DISTINCT type) - count(DISTINCT lower(type)) "
-            "FROM events"
-        )[0]
+        lost, untimed, future, _, _ = self._survey
+        cased = self.rows(
+            "SELECT count(*) - count(DISTINCT lower(type)) FROM (SELECT DISTINCT type FROM events WHERE type IS NOT NULL)"
+        )[0][0]
         return {"without aggregate": lost, "without a readable time": untimed, "more than a day in the future": future,
                 "types that differ by upper and lower case only": cased}  # fmt: skip
+
+    @cached_property
+    def _survey(self) -> tuple[int, int, int, int, int]:
+        """One pass: rows without an aggregate, without a time, from the future; rows looked at, and all of them mixed."""
+        keyed = ", ".join(self._key)
+        found = self.rows(f"""
+            SELECT count(*) FILTER (WHERE aggregate IS NULL), count(*) FILTER (WHERE aggregate IS NOT NULL AND moment IS NULL),
+                count(*) FILTER (WHERE moment > epoch_us(now()) + 86400000000), count(*) FILTER (WHERE {self._conditions}),
+                coalesce(bit_xor(hash(aggregate, type, {keyed}, moment)) FILTER (WHERE {self._conditions}), 0) FROM events""")
+        return tuple(map(int, found[0]))  # type: ignore[return-value]
 
     def types(self, most: int = 20) -> list[tuple[str, int]]:
         """Types and how often they occur, most frequent first."""
@@ -151,10 +203,7 @@ class Store:
 
     def digest(self) -> str:
         """What tells this snapshot from another: number of rows and an order-free hash over key, type and time of each."""
-        keyed = ", ".join(self._key)
-        number, mixed = self.rows(
-            f"SELECT count(*), coalesce(bit_xor(hash(aggregate, type, {keyed}, moment)), 0) FROM looked_at"
-        )[0]
+        *_, number, mixed = self._survey
         return f"{number}-{mixed:016x}"
 
     def close(self) -> None:
@@ -162,6 +211,26 @@ class Store:
         self._source.close()
         self._store.close()
         self._spill.cleanup()
+
+
+def _median(tally: Mapping[int, int]) -> float | None:
+    """The median of numbers that are told with how often they occur."""
+    facts = sum(tally.values())
+    ordered = sorted(tally.items())
+    middle = (
+        [next(n for n, upto in _running(ordered) if upto > place) for place in ((facts - 1) // 2, facts // 2)]
+        if facts
+        else []
+    )
+    return sum(middle) / 2 if middle else None
+
+
+def _running(ordered: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Each number, and how many there are up to it."""
+    upto = 0
+    for number, times in ordered:
+        upto += times
+        yield number, upto
 
 
 def _with_values(condition: str, values: Sequence[str]) -> str:
@@ -175,6 +244,12 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _untidy(column: str) -> str:
+    """Whether a text may have to be shaped; cheap to tell, and true of every text that `_text` would change."""
+    quoted = _quoted(column)
+    return f"({quoted} < '!' OR {quoted}[-1] < '!' OR (strlen({quoted}) BETWEEN 32 AND 36 AND {quoted} <> lower({quoted})))"
+
+
 def _text(column: str, kind: str) -> str:
     """Text without blanks at its ends; UUIDs in lower case, so that two spellings are one value; what has parts as JSON."""
     nested = kind.startswith(("STRUCT", "MAP")) or kind.endswith("]")
@@ -186,8 +261,10 @@ def _text(column: str, kind: str) -> str:
 def _time(column: str, kinds: dict[str, str]) -> str:
     """Microseconds since 1970 in UTC, from a timestamp, from text or from a number of seconds, ms, µs or ns."""
     quoted, kind = _quoted(column), kinds[column]
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return f"epoch_us({quoted})"
     if kind.startswith("TIMESTAMP") or kind == "DATE":
-        return f"epoch_us({quoted}::TIMESTAMPTZ)"
+        return f"epoch_us({quoted}::TIMESTAMP)"  # without a zone: UTC
     number = f"try_cast({quoted} AS DOUBLE)"
     exact = f"try_cast({quoted} AS HUGEINT)"
     return (

@@ -54,9 +54,9 @@ class FileOfRows:
             return [str(row[0]) for row in self._run(store, f"DESCRIBE SELECT * FROM {self._relation()}")]
 
     def load(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
-        """Nothing is copied: each pass reads the files, and of Parquet only these columns."""
-        wanted = ", ".join(map(quoted, names))
-        self._run(store, f"CREATE OR REPLACE TEMP VIEW raw AS SELECT {wanted} FROM {self._relation()}")
+        """Text is read once and kept; of Parquet each pass reads the columns it needs where they lie."""
+        wanted, kind = ", ".join(map(quoted, names)), "VIEW" if self.reader == READERS[".parquet"] else "TABLE"
+        self._run(store, f"CREATE OR REPLACE TEMP {kind} raw AS SELECT {wanted} FROM {self._relation()}")
 
     def look_closer(
         self,
