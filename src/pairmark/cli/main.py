@@ -44,8 +44,11 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument("--json", action="store_true", help="machine-readable output on stdout and nothing else there")
     group.add_argument("--verbose", action="store_true", help="show warnings of the parts at work, on stderr")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    shared.set_defaults(services=True)
+    alone = argparse.ArgumentParser(add_help=False, parents=[shared])
+    alone.set_defaults(services=False)  # a command that runs none of the services, which are all that keep a log
     for module in (assess, simulate, score, status, credits, audit, db, doctor):
-        module.add(commands, shared)
+        module.add(commands, alone if module in (simulate, score) else shared)
     return parser
 
 
@@ -60,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = build_parser().parse_args(audit.spelled_out(words))
         after_stop = getattr(arguments, "after_stop", after_stop)
-        _set_up_logging(verbose=verbose)
+        _set_up_logging(verbose=verbose, services=getattr(arguments, "services", False))
         with signals.stopping_cleanly():
             return int(arguments.run(arguments))
     except PairmarkError as error:
@@ -86,13 +89,15 @@ def _refuse(message: str, remedy: str, exit_code: int, *, as_json: bool) -> int:
     return exit_code
 
 
-def _set_up_logging(*, verbose: bool) -> None:
+def _set_up_logging(*, verbose: bool, services: bool) -> None:
     import logging  # noqa: PLC0415 - start-up time
-
-    import structlog  # noqa: PLC0415
 
     logging.getLogger("psycopg.pool").setLevel(logging.WARNING if verbose else logging.CRITICAL)
     logging.getLogger("pypdf").setLevel(logging.WARNING if verbose else logging.CRITICAL)
+    if not services:
+        return
+    import structlog  # noqa: PLC0415 - takes longer to load than all else that an audit of a small table does
+
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.CRITICAL),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
