@@ -46,6 +46,36 @@ def test_uuids_in_two_spellings_are_one_and_blanks_are_no_difference(tmp_path):
     assert report.odd == {"without a readable time": 4, "types that differ by upper and lower case only": 1}
 
 
+SPELLINGS = {
+    "blank-before": (" order-1", "order-1"),
+    "tab-before": ("\torder-1", "order-1"),
+    "blank-after": ("order-1 ", "order-1"),
+    "line-after": ("order-1\n", "order-1"),
+    "return-after": ("order-1\r", "order-1"),
+    "upper": ("2F8DC826-D6C6-4D5B-B9D2-1ED94FB47A50", "2f8dc826-d6c6-4d5b-b9d2-1ed94fb47a50"),
+    "upper-without-hyphens": ("2F8DC826D6C64D5BB9D21ED94FB47A50", "2f8dc826d6c64d5bb9d21ed94fb47a50"),
+    "mixed": ("2f8dc826-d6c6-4d5b-b9d2-1ed94fb47A50", "2f8dc826-d6c6-4d5b-b9d2-1ed94fb47a50"),
+}
+
+
+@pytest.mark.parametrize("way", SPELLINGS)
+def test_one_odd_spelling_among_tidy_ones_is_seen(tmp_path, way):
+    told = [*SPELLINGS[way], "order-2", "ORDER-2"]
+    rows = [{"aggregate_id": name, "event_type": "done", "created_at": "2025-11-15T12:00:00Z"} for name in told]
+    report = audit(written(tmp_path / "x.jsonl", "".join(json.dumps(row) + "\n" for row in rows)))
+    assert (report.totals["affected"], report.totals["facts"], report.totals["aggregates"]) == (1, 3, 3)
+    assert report.findings[0].key["aggregate"] == SPELLINGS[way][1]
+
+
+def test_facts_with_one_hash_are_told_apart(tmp_path, monkeypatch):
+    source = events(tmp_path, *(f"a{k % 7},done,2025-11-15,{k}" for k in range(12)))
+    by_hash = audit(source)
+    monkeypatch.setattr("pairmark.audit.store.HASH", "0 * length(concat({}))")
+    assert audit(source).totals == by_hash.totals
+    assert (by_hash.totals["facts"], by_hash.totals["affected"]) == (7, 5)
+    assert by_hash.totals["events_per_fact_median"] == 2
+
+
 def test_what_cannot_be_counted_is_counted_aloud(tmp_path):
     report = audit(
         events(tmp_path, ",done,2025-11-15,1", "a,done,yesterday,2", "a,done,2999-01-01,3", "a,done,2025-11-15,4")

@@ -19,6 +19,8 @@ from pairmark.audit.sources.address import Source
 UUID = "'^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$'"
 BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 PARTS = ("aggregate", "type", "id", "payload", "key", "correlation")
+HASH = "hash({})"  # which facts may be the same; which are is compared in full
+MEMORY = "600MB"  # of tables and groups; what is more goes to disk
 MOST_NEAR = 200_000
 KEYS = ("aggregate", "type", "id", "key", "correlation", "payload")
 
@@ -41,6 +43,7 @@ class Store:
         self._spill = tempfile.TemporaryDirectory(prefix="pairmark-audit-")
         self._store.execute("SET TimeZone = 'UTC'")
         self._store.execute(f"SET temp_directory = '{self._spill.name}'")
+        self._store.execute(f"SET memory_limit = '{MEMORY}'")
         self._store.execute("SET preserve_insertion_order = false")
         self._store.execute("SET enable_progress_bar = false")
         self._source, self._named = source, columns.named()
@@ -95,15 +98,16 @@ class Store:
         if self._alone is not None:
             return self._alone
         keyed = ", ".join(self._key)
+        hashed = HASH.format(keyed)
         self._store.execute(
-            f"CREATE TEMP TABLE hashed AS SELECT hash({keyed}) AS h, count(*) AS n FROM looked_at GROUP BY 1"
+            f"CREATE TEMP TABLE hashed AS SELECT {hashed} AS h, count(*) AS n FROM looked_at GROUP BY 1"
         )
         self._alone = int(self.rows("SELECT count(*) FILTER (WHERE n = 1) FROM hashed")[0][0])
         self._store.execute("CREATE TEMP TABLE hit AS SELECT h FROM hashed WHERE n > 1")
         self._store.execute("DROP TABLE hashed")
         self._store.execute(
             f"CREATE TEMP TABLE fact AS SELECT {keyed}, count(*) AS n, min(moment) AS first FROM looked_at "
-            f"WHERE hash({keyed}) IN (SELECT h FROM hit) GROUP BY {keyed}"
+            f"WHERE {hashed} IN (SELECT h FROM hit) GROUP BY {keyed}"
         )
         return self._alone
 
