@@ -1,86 +1,13 @@
-"""Consumers with known faults, probed from outside: real HTTP, a real table of effects."""
-
-import json
-import sqlite3
-import threading
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+"""Consumers with known faults, probed from outside: real HTTP, a topic of a mock Kafka, a real table of effects."""
 
 import pytest
 
 from pairmark.audit.consumers import Effect
-from pairmark.audit.probe import AT_ONCE, WAYS, probe
-from pairmark.errors import BadRequest, Busy
+from pairmark.audit.probe import AT_ONCE, probe
+from pairmark.errors import BadRequest, Busy, PairmarkError
 from support.command import Pairmark
-
-AT_ONCE_PLACES = [place for place, way in enumerate(WAYS) if way.endswith("at once")]
-UNIQUE = {"by fact": "fact", "by id": "id"}
-
-
-class Consumer:
-    """A table of effects behind an endpoint that deduplicates by `way`."""
-
-    def __init__(self, folder: Path, way: str) -> None:
-        self.path, self.way, self.forgotten = folder / "effects.db", way, False
-        self.facts: dict[str, int] = {}
-        self.lock = threading.Lock()
-        self.together = threading.Barrier(AT_ONCE)
-        with closing(sqlite3.connect(self.path)) as store:
-            unique = f", UNIQUE ({UNIQUE[way]})" if way in UNIQUE else ""
-            store.execute(f"CREATE TABLE effect (fact TEXT, id TEXT{unique})")
-            store.commit()
-
-    @property
-    def address(self) -> str:
-        return f"sqlite:{self.path}?table=effect"
-
-    def take(self, fact: str, identity: str) -> int:
-        with closing(sqlite3.connect(self.path, timeout=60)) as store:
-            if self.way == "looks first":
-                self.place(fact)
-                there = store.execute("SELECT 1 FROM effect WHERE fact = ?", (fact,)).fetchone()
-                if self.place(fact) in AT_ONCE_PLACES:  # all of them have looked before any of them writes
-                    self.together.wait(30)
-                if there:
-                    return 200
-            seen = store.execute("SELECT 1 FROM effect WHERE fact = ?", (fact,)).fetchone()
-            if self.way == "forgets" and not self.forgotten and seen:
-                return 200
-            if self.way == "loses":
-                return 200
-            done = store.execute("INSERT OR IGNORE INTO effect VALUES (?, ?)", (fact, identity))
-            store.commit()
-            return 201 if done.rowcount else 409
-
-    def place(self, fact: str) -> int:
-        """The how manieth fact this is."""
-        with self.lock:
-            return self.facts.setdefault(fact, len(self.facts))
-
-    @contextmanager
-    def served(self):
-        consumer = self
-
-        class Answer(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                self.send_response(consumer.take(event["data"]["entity_id"], event["event_id"]))
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/events"
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
+from support.kafka_mock import TOPIC_DENIED, MockKafka
+from support.probed import Consumer
 
 EFFECTS = {
     "by fact": ([1, 1, 1, 1, 1, 1, 1], "clean", "the fact"),
@@ -125,6 +52,50 @@ def test_nothing_is_sent_to_another_machine_unless_it_is_allowed(tmp_path):
             probe(target, Effect("effect", consumer.address, "fact"), pause=lambda _: None)
     with pytest.raises(Busy, match="cannot be reached"):
         probe("http://localhost:1/", Effect("effect", consumer.address, "fact"), pause=lambda _: None)
+
+
+@pytest.fixture
+def kafka():
+    cluster = MockKafka()
+    cluster.create("events")
+    yield cluster
+    cluster.close()
+
+
+@pytest.mark.parametrize("way", ["by fact", "by id", "never", "forgets"])
+def test_what_a_consumer_of_a_topic_does_is_found_from_outside(tmp_path, kafka, way):
+    consumer, (effects, verdict, key) = Consumer(tmp_path, way), EFFECTS[way]
+    with consumer.reading(kafka.bootstrap, "events") as reading:
+
+        def pause(_: float) -> None:
+            reading.caught_up()
+            consumer.forgotten = True
+
+        target = f"kafka://{kafka.bootstrap}/events"
+        found = probe(target, Effect("effect", consumer.address, "fact"), pause=pause)
+    assert found.target == target
+    assert [one.sent for one in found.ways] == [one.accepted for one in found.ways] == [1, 2, 2, AT_ONCE, AT_ONCE, 2, 2]
+    known = [(one.effects, wanted) for one, wanted in zip(found.ways, effects, strict=True) if wanted is not None]
+    assert [seen for seen, _ in known] == [wanted for _, wanted in known], found
+    assert (found.verdict, found.key) == (verdict, key)
+    assert {one["event_type"] for one in reading.headers} == {"pairmark.probe"}
+    assert reading.headers[0]["event_id"] == f"{found.ways[0].fact}-0"
+
+
+def test_a_topic_elsewhere_is_not_written_to(tmp_path, kafka):
+    effect = Effect("effect", Consumer(tmp_path, "never").address, "fact")
+
+    def refused(target: str, said: str, error: type[Exception] = BadRequest, **options: object) -> None:
+        with pytest.raises(error, match=said):
+            probe(target, effect, pause=lambda _: None, **options)
+
+    refused("kafka://192.0.2.7:9092/events", "--allow 192.0.2.7")
+    refused(f"kafka://{kafka.bootstrap},192.0.2.7:9092/events", "--allow 192.0.2.7")
+    refused(f"kafka://user@{kafka.bootstrap}/events", "login does not belong")
+    refused(f"kafka://{kafka.bootstrap}/", "no endpoint and no topic")
+    refused(f"kafka://{kafka.bootstrap}/others", "others is not there")
+    kafka.fail_topic("events", TOPIC_DENIED)
+    refused(f"kafka://{kafka.bootstrap}/events", "did not take the message|is not there", PairmarkError)
 
 
 def test_the_command(tmp_path):

@@ -1,30 +1,28 @@
 """A black-box test of a consumer: facts sent again in every way that happens, and the rows of effect that came of each.
 
-It sends to an endpoint, and so only to this machine unless the host is allowed by name. Each way has a fact of its own,
-so that one does not disturb another; what was sent stays there.
+It sends to an HTTP endpoint or a topic, and so only to this machine unless the host is allowed by name. Each way has a fact
+of its own, so that one does not disturb another; what was sent stays there.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pairmark.audit.consumers import Effect
+from pairmark.audit.senders import Send, sender
 from pairmark.audit.sources.address import open_source
 from pairmark.audit.sources.postgres import PostgresTable
 from pairmark.audit.sources.queries import read_query
 from pairmark.audit.sources.sqlite import SqliteTable
 from pairmark.audit.sources.statements import literal, quoted
 from pairmark.audit.sources.tables import choose
-from pairmark.errors import BadRequest, Busy
+from pairmark.errors import BadRequest
 
 MESSAGE = {"event_id": "{{id}}", "event_type": "pairmark.probe", "data": {"entity_id": "{{fact}}"}}
-AT_ONCE, LOOKS, TIMEOUT = 8, 20, 30.0
+AT_ONCE, LOOKS = 8, 20
 CONTROL = "once"
 WAYS = {
     CONTROL: "sent once, to see that it has an effect at all",
@@ -39,7 +37,7 @@ WAYS = {
 
 @dataclass(frozen=True)
 class Tried:
-    """One way: how often the fact was sent, how often that was accepted (status below 400), and how many effects came of it."""
+    """One way: how often the fact was sent, how often that was accepted, and how many effects came of it."""
 
     way: str
     meaning: str
@@ -75,16 +73,16 @@ def probe(
     settle: float = 2.0,
     allow: Sequence[str] = (),
 ) -> ProbeReport:
-    """Send facts to the HTTP endpoint `target` and count the rows of `effect` for each.
+    """Send facts to `target`, an HTTP endpoint or `kafka://HOST:PORT/TOPIC`, and count the rows of `effect` for each.
 
     `message`: JSON in which the texts `{{id}}` and `{{fact}}` are replaced; `later`: seconds of the long pause; `settle`: seconds
     in which no further effect may come before they are counted; `allow`: hosts other than this machine. `pause` waits.
     """
-    send = _sender(target, allow, json.dumps(message or MESSAGE))
+    target, send = sender(target, allow, json.dumps(message or MESSAGE))
     count = _counter(effect)
     facts = {way: f"pairmark-probe-{uuid4()}" for way in WAYS}
     count(list(facts.values()))
-    answers: dict[str, list[int]] = {way: [] for way in WAYS}
+    answers: dict[str, list[bool]] = {way: [] for way in WAYS}
     for way, fact in facts.items():
         answers[way] += _first(send, way, fact)
     ids = {way: fact for way, fact in facts.items() if way.endswith("later")}
@@ -93,14 +91,14 @@ def probe(
         answers[way].append(send(fact, _id(fact, 0 if way.startswith("same") else 1)))
     found = _settled(count, list(facts.values()), settle, pause)
     ways = [
-        Tried(way, WAYS[way], fact, len(answers[way]), sum(one < 400 for one in answers[way]), found.get(fact, 0))
+        Tried(way, WAYS[way], fact, len(answers[way]), sum(answers[way]), found.get(fact, 0))
         for way, fact in facts.items()
     ]
     return _report(target, effect, ways, later)
 
 
-def _first(send: Callable[[str, str], int], way: str, fact: str) -> list[int]:
-    """The status codes of what is sent before the pause."""
+def _first(send: Send, way: str, fact: str) -> list[bool]:
+    """Whether each was accepted of what is sent before the pause."""
     if way.endswith("at once"):
         ids = [_id(fact, 0 if way.startswith("same") else number) for number in range(AT_ONCE)]
         with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -111,40 +109,6 @@ def _first(send: Callable[[str, str], int], way: str, fact: str) -> list[int]:
 
 def _id(fact: str, number: int) -> str:
     return f"{fact}-{number}"
-
-
-def _sender(target: str, allow: Sequence[str], template: str) -> Callable[[str, str], int]:
-    """A function that posts one message; redirects are not followed, so that nothing leaves the host that was named."""
-    parts = urlsplit(target)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadRequest(f"{target} is no endpoint.", remedy="Give http://127.0.0.1:8080/events.")
-    host, shown = parts.hostname, f"{parts.scheme}://{parts.hostname}"
-    if not _is_here(host) and host not in allow:
-        raise BadRequest(
-            f"{host} is not this machine, and a probe sends facts.", remedy=f"Give --allow {host} if that is meant."
-        )
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-    def send(fact: str, identity: str) -> int:
-        body = template.replace("{{fact}}", fact).replace("{{id}}", identity)
-        connection = kind(host, parts.port, timeout=TIMEOUT)
-        try:
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
-            return connection.getresponse().status
-        except (OSError, HTTPException) as error:
-            raise Busy(f"{shown} cannot be reached: {error}", remedy="Is the consumer up?") from error
-        finally:
-            connection.close()
-
-    return send
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _counter(effect: Effect) -> Callable[[Sequence[str]], dict[str, int]]:
@@ -183,12 +147,10 @@ def _settled(
 
 def _report(target: str, effect: Effect, ways: list[Tried], later: float) -> ProbeReport:
     effects = {one.way: one.effects for one in ways}
-    parts = urlsplit(target)
-    shown = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
     lost = [one.way for one in ways if not one.effects]
     if effects[CONTROL] == 0:
         says = [f"A fact sent once had no effect in {effect.name} by {effect.key}, so nothing can be told."]
-        return ProbeReport(shown, effect.name, "undetermined", "not known", says, ways)
+        return ProbeReport(target, effect.name, "undetermined", "not known", says, ways)
     says = [f"{one.way}: {one.effects} effects, one was due" for one in ways if one.effects > 1]
     says += [f"{way}: no effect at all, which is a loss or a key that reaches too far" for way in lost]
     key = "the fact" if effects["new id"] == 1 else "the event id" if effects["same id"] == 1 else "none"
@@ -203,7 +165,7 @@ def _report(target: str, effect: Effect, ways: list[Tried], later: float) -> Pro
     if any(effects[f"{ids} later"] > 1 and effects[ids] == 1 for ids in ("same id", "new id")):
         says.append(f"After {later:g} s it has forgotten: its key is kept for a shorter time.")
     verdict = "findings" if any(one.effects != 1 for one in ways) else "clean"
-    return ProbeReport(shown, effect.name, verdict, key, says, ways)
+    return ProbeReport(target, effect.name, verdict, key, says, ways)
 
 
 _KEYS = {

@@ -20,11 +20,12 @@ def add(ways: Any) -> None:
     parser = ways.add_parser(
         "probe",
         help="send facts again to a consumer of yours and count the effects",
-        description="Send the same fact twice with one id, with two, at once, and after a long pause to an HTTP endpoint, and "
-        "count the rows of effect. What was sent stays there: use a test system. Exit codes: 0 one effect each, "
+        description="Send the same fact twice with one id, with two, at once, and after a long pause to an HTTP endpoint or a "
+        "topic, and count the rows of effect. What was sent stays there: use a test system. Exit codes: 0 one effect each, "
         "1 findings, 2 error, 3 undetermined.",
     )
-    parser.add_argument("--to", metavar="URL", required=True, help="the endpoint that takes events, on this machine")
+    parser.add_argument("--to", metavar="URL", required=True,
+                        help="what takes events, on this machine: http://… or kafka://HOST:PORT/TOPIC")  # fmt: skip
     parser.add_argument("--database", metavar="ADDRESS", required=True,
                         help="the table of effects: sqlite:FILE?table=NAME or postgresql://...?table=schema.name")  # fmt: skip
     parser.add_argument("--key-column", metavar="NAME", required=True, help="the column there that names the fact")
