@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from pairmark.audit import audit
+from pairmark.audit.sources.statements import is_one_of, narrowed
 from pairmark.cli.audit.asked import GENTLE
 from pairmark.errors import Busy
 from support.command import Pairmark
@@ -43,3 +44,16 @@ def test_a_lock_is_not_waited_for(place):
 def test_gently_the_result_is_the_same(place, tmp_path):
     gentle = Pairmark(tmp_path).run("audit", place.url, "--gentle", "--json").document()
     assert gentle["totals"] == audit(place.url).totals
+
+
+def test_an_index_serves_the_second_look_and_null_is_found_as_well():
+    """A cast around a column would keep PostgreSQL from its index; NULL equals nothing."""
+    spelled = [("a1", "done"), ("a2", None)]
+    plain = narrowed(["aggregate_id", "event_type"], spelled, "text", {"aggregate_id"})
+    assert plain.startswith("\"aggregate_id\" IN ('a1', 'a2') AND (coalesce(")
+    for keys, rows, known in (
+        (["aggregate_id"], [("a1",), (None,)], {"aggregate_id"}),
+        (["payload"], [("{}",)], set()),
+        (["aggregate_id"], [], {"aggregate_id"}),
+    ):
+        assert narrowed(keys, rows, "text", known) == is_one_of(keys, rows, "text")

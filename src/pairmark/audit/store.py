@@ -100,11 +100,10 @@ class Store:
         keyed = ", ".join(self._key)
         hashed = HASH.format(keyed)
         self._store.execute(
-            f"CREATE TEMP TABLE hashed AS SELECT {hashed} AS h, count(*) AS n FROM looked_at GROUP BY 1"
+            f"CREATE TEMP TABLE hit AS SELECT {hashed} AS h, count(*) AS n FROM looked_at GROUP BY 1 HAVING count(*) > 1"
         )
-        self._alone = int(self.rows("SELECT count(*) FILTER (WHERE n = 1) FROM hashed")[0][0])
-        self._store.execute("CREATE TEMP TABLE hit AS SELECT h FROM hashed WHERE n > 1")
-        self._store.execute("DROP TABLE hashed")
+        *_, number, _ = self._survey
+        self._alone = number - int(self.rows("SELECT coalesce(sum(n), 0) FROM hit")[0][0])
         self._store.execute(
             f"CREATE TEMP TABLE fact AS SELECT {keyed}, count(*) AS n, min(moment) AS first FROM looked_at "
             f"WHERE {hashed} IN (SELECT h FROM hit) GROUP BY {keyed}"

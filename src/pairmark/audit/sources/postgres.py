@@ -13,7 +13,7 @@ import duckdb
 
 from pairmark.audit.sources.postgres_address import TABLES, PostgresAddress
 from pairmark.audit.sources.reach import WHOLE, Reach
-from pairmark.audit.sources.statements import is_one_of, literal, quoted
+from pairmark.audit.sources.statements import literal, narrowed, quoted
 from pairmark.audit.sources.tables import choose
 from pairmark.errors import BadRequest, Busy
 
@@ -27,6 +27,8 @@ AS_THEY_ARE = {
     "integer",
 }
 """Types that arrive as they are; everything else travels as text."""
+PLAIN = {"uuid", "text", "character varying", "bigint", "integer"}
+"""Types of which a value as text, taken for a literal, is that value again."""
 ONE_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -56,7 +58,8 @@ class PostgresTable(PostgresAddress):
         spelled: Sequence[Sequence[str | None]],
     ) -> None:
         """Copy all that is known of a few facts, in the snapshot of the first look."""
-        self._copy(store, "near", names, f" WHERE {is_one_of(keys, spelled, 'text')}")
+        plain = {name for name, kind in self._kinds.items() if kind in PLAIN}
+        self._copy(store, "near", names, f" WHERE {narrowed(keys, spelled, 'text', plain)}")
 
     def _copy(self, store: duckdb.DuckDBPyConnection, name: str, names: Sequence[str], where: str) -> None:
         try:
