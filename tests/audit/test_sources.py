@@ -4,6 +4,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from pairmark.audit import audit
@@ -74,6 +75,16 @@ def test_facts_with_one_hash_are_told_apart(tmp_path, monkeypatch):
     assert audit(source).totals == by_hash.totals
     assert (by_hash.totals["facts"], by_hash.totals["affected"]) == (7, 5)
     assert by_hash.totals["events_per_fact_median"] == 2
+
+
+def test_too_little_room_is_said_in_one_sentence(tmp_path, monkeypatch):
+    source = str(tmp_path / "events.parquet")
+    rows = "SELECT md5((k % 30000)::VARCHAR) AS aggregate_id, 'done' AS event_type, k AS id FROM range(60000) AS numbers(k)"
+    duckdb.sql(rows).write_parquet(source)
+    monkeypatch.setattr("pairmark.audit.store.LEAST_MEMORY", 2)
+    monkeypatch.setattr("pairmark.audit.store.MOST_MEMORY", 2)
+    with pytest.raises(PairmarkError, match="more room than there is"):
+        audit(source)
 
 
 def test_what_cannot_be_counted_is_counted_aloud(tmp_path):

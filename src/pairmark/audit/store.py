@@ -15,12 +15,13 @@ import duckdb
 from pairmark.audit.columns import Columns
 from pairmark.audit.definitions import Totals
 from pairmark.audit.sources.address import Source
+from pairmark.errors import Busy
 
 UUID = "'^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$'"
 BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 PARTS = ("aggregate", "type", "id", "payload", "key", "correlation")
 HASH = "hash({})"  # which facts may be the same; which are is compared in full
-MEMORY = "600MB"  # of tables and groups; what is more goes to disk
+LEAST_MEMORY, MOST_MEMORY, ROWS_A_MB = 600, 3000, 20_000  # MB for tables and groups; what is more goes to disk
 MOST_NEAR = 200_000
 KEYS = ("aggregate", "type", "id", "key", "correlation", "payload")
 
@@ -43,7 +44,7 @@ class Store:
         self._spill = tempfile.TemporaryDirectory(prefix="pairmark-audit-")
         self._store.execute("SET TimeZone = 'UTC'")
         self._store.execute(f"SET temp_directory = '{self._spill.name}'")
-        self._store.execute(f"SET memory_limit = '{MEMORY}'")
+        self._store.execute(f"SET memory_limit = '{LEAST_MEMORY}MB'")
         self._store.execute("SET preserve_insertion_order = false")
         self._store.execute("SET enable_progress_bar = false")
         self._source, self._named = source, columns.named()
@@ -51,7 +52,9 @@ class Store:
         self._alone: int | None = None
         needed = [part for part in dict.fromkeys(["aggregate", "type", "time", *self._key]) if part in self._named]
         source.load(self._store, list(dict.fromkeys(self._named[part] for part in needed)))
-        self._store.execute(f"CREATE TEMP VIEW events AS {self._shaped('raw', needed, self._tidy('raw'))}")
+        megabytes = self.rows("SELECT count(*) FROM raw")[0][0] // ROWS_A_MB
+        self._store.execute(f"SET memory_limit = '{min(max(megabytes, LEAST_MEMORY), MOST_MEMORY)}MB'")
+        self._run(f"CREATE TEMP VIEW events AS {self._shaped('raw', needed, self._tidy('raw'))}")
         self._narrow(chosen)
 
     def _tidy(self, relation: str) -> set[str]:
@@ -79,7 +82,16 @@ class Store:
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """What a statement returns."""
-        return self._store.execute(statement, list(values)).fetchall()
+        return self._run(statement, values).fetchall()
+
+    def _run(self, statement: str, values: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._store.execute(statement, list(values))
+        except duckdb.OutOfMemoryException as error:
+            raise Busy(
+                f"{self._source.shown} needs more room than there is: {str(error).splitlines()[0]}",
+                remedy="Free some of the temporary folder (TMPDIR names another), or look at fewer rows by --since and --type.",
+            ) from error
 
     def _narrow(self, chosen: Chosen) -> None:
         conditions, values = ["aggregate IS NOT NULL"], []
@@ -91,7 +103,7 @@ class Store:
                 conditions.append(f"moment {sign} epoch_us(CAST(? AS TIMESTAMPTZ))")
                 values.append(limit)
         self._conditions = _with_values(" AND ".join(conditions), values)
-        self._store.execute(f"CREATE TEMP VIEW looked_at AS SELECT * FROM events WHERE {self._conditions}")
+        self._run(f"CREATE TEMP VIEW looked_at AS SELECT * FROM events WHERE {self._conditions}")
 
     def _compare(self) -> int:
         """Fill the table `fact` with the facts that may repeat, compared in full; returns how many others there are."""
@@ -99,12 +111,12 @@ class Store:
             return self._alone
         keyed = ", ".join(self._key)
         hashed = HASH.format(keyed)
-        self._store.execute(
+        self._run(
             f"CREATE TEMP TABLE hit AS SELECT {hashed} AS h, count(*) AS n FROM looked_at GROUP BY 1 HAVING count(*) > 1"
         )
         *_, number, _ = self._survey
         self._alone = number - int(self.rows("SELECT coalesce(sum(n), 0) FROM hit")[0][0])
-        self._store.execute(
+        self._run(
             f"CREATE TEMP TABLE fact AS SELECT {keyed}, count(*) AS n, min(moment) AS first FROM looked_at "
             f"WHERE {hashed} IN (SELECT h FROM hit) GROUP BY {keyed}"
         )
@@ -141,7 +153,7 @@ class Store:
         """
         keyed = ", ".join(self._key)
         self._compare()
-        self._store.execute(
+        self._run(
             f"CREATE TEMP TABLE worst AS SELECT * FROM fact WHERE n > 1 ORDER BY n DESC, first, {keyed} LIMIT {most}"
         )
         number = self.rows("SELECT coalesce(sum(n), 0) FROM worst")[0][0]
@@ -153,9 +165,7 @@ class Store:
         parts = [part for part in self._named if part != "payload" or part in self._key or number <= MOST_NEAR]
         keys = [self._named[part] for part in self._key]
         self._source.look_closer(self._store, list(dict.fromkeys(self._named[part] for part in parts)), keys, spelled)
-        self._store.execute(
-            f"CREATE TEMP VIEW seen AS SELECT * FROM ({self._shaped('near', parts)}) WHERE {self._conditions}"
-        )
+        self._run(f"CREATE TEMP VIEW seen AS SELECT * FROM ({self._shaped('near', parts)}) WHERE {self._conditions}")
         of_fact = ", ".join(f"f.{part}" for part in self._key)
         statement = f"""
             SELECT {of_fact}, f.n, list(e.moment ORDER BY e.moment) FILTER (WHERE e.moment IS NOT NULL),
@@ -174,7 +184,7 @@ class Store:
 
     def moments(self, aggregates: Sequence[str]) -> dict[str, list[float]]:
         """Every known time of these aggregates, in seconds, sorted; aggregates without any are left out."""
-        found = self._store.execute(
+        found = self._run(
             "SELECT aggregate, list(moment ORDER BY moment) FROM looked_at "
             "WHERE moment IS NOT NULL AND aggregate IN (SELECT unnest(?)) GROUP BY aggregate", [list(aggregates)]
         )  # fmt: skip
