@@ -1,4 +1,4 @@
-"""Events in one shape, in DuckDB: whatever the source, the same columns, text trimmed and times in microseconds of UTC.
+"""Events in one shape, in DuckDB: whatever the source, the same columns. What the shape is stands in `shapes`.
 
 Rows are grouped by a hash of their fact first, which says which may repeat; only these are compared in full, so that two
 facts with one hash are never taken for one. Times of single events are read only for facts that repeat.
@@ -14,11 +14,11 @@ import duckdb
 
 from pairmark.audit.columns import Columns
 from pairmark.audit.definitions import Totals
+from pairmark.audit.shapes import as_moment, as_published, as_text, untidy
 from pairmark.audit.sources.address import Source
+from pairmark.audit.sources.statements import quoted
 from pairmark.errors import Busy
 
-UUID = "'^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$'"
-BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 PARTS = ("aggregate", "type", "id", "payload", "key", "correlation")
 HASH = "hash({})"  # which facts may be the same; which are is compared in full
 LEAST_MEMORY, MOST_MEMORY, ROWS_A_MB = 600, 3000, 20_000  # MB for tables and groups; what is more goes to disk
@@ -62,22 +62,22 @@ class Store:
         names = [row[0] for row in self.rows(f"DESCRIBE {relation}") if row[1] == "VARCHAR"]
         if not names:
             return set()
-        untidy = self.rows(f"SELECT {', '.join(f'bool_or({_untidy(name)})' for name in names)} FROM {relation}")[0]
-        return {name for name, found in zip(names, untidy, strict=True) if not found}
+        odd = self.rows(f"SELECT {', '.join(f'bool_or({untidy(name)})' for name in names)} FROM {relation}")[0]
+        return {name for name, one in zip(names, odd, strict=True) if not one}
 
     def _shaped(self, relation: str, parts: Sequence[str], tidy: Collection[str] = ()) -> str:
         """The statement that gives rows of a relation the shape of events; parts that were not asked for are unknown."""
         kinds = {row[0]: str(row[1]) for row in self.rows(f"DESCRIBE {relation}")}
         columns = {part: self._named[part] for part in parts}
         shaped = [
-            f"{_quoted(columns[part]) if columns[part] in tidy else _text(columns[part], kinds[columns[part]])} AS {part}"
+            f"{quoted(columns[part]) if columns[part] in tidy else as_text(columns[part], kinds[columns[part]])} AS {part}"
             if part in columns
             else f"NULL::VARCHAR AS {part}"
             for part in PARTS
         ]
-        time = _time(columns["time"], kinds) if "time" in columns else "NULL::BIGINT"
-        published = _published(columns["published"], kinds) if "published" in columns else "NULL::BOOLEAN"
-        spelled = ", ".join(f"{_quoted(columns[part])}::VARCHAR AS spelled_{part}" for part in self._key)
+        time = as_moment(columns["time"], kinds) if "time" in columns else "NULL::BIGINT"
+        published = as_published(columns["published"], kinds) if "published" in columns else "NULL::BOOLEAN"
+        spelled = ", ".join(f"{quoted(columns[part])}::VARCHAR AS spelled_{part}" for part in self._key)
         return f"SELECT {', '.join(shaped)}, {time} AS moment, {published} AS published, {spelled} FROM {relation}"
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -251,46 +251,3 @@ def _with_values(condition: str, values: Sequence[str]) -> str:
     for value in values:
         condition = condition.replace("?", "'" + value.replace("'", "''").replace("?", "\x00") + "'", 1)
     return condition.replace("\x00", "?")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _untidy(column: str) -> str:
-    """Whether a text may have to be shaped; cheap to tell, and true of every text that `_text` would change."""
-    quoted = _quoted(column)
-    return f"({quoted} < '!' OR {quoted}[-1] < '!' OR (strlen({quoted}) BETWEEN 32 AND 36 AND {quoted} <> lower({quoted})))"
-
-
-def _text(column: str, kind: str) -> str:
-    """Text without blanks at its ends; UUIDs in lower case, so that two spellings are one value; what has parts as JSON."""
-    nested = kind.startswith(("STRUCT", "MAP")) or kind.endswith("]")
-    value = f"to_json({_quoted(column)})" if nested else _quoted(column)
-    text = f"nullif(trim({value}::VARCHAR, {BLANKS}), '')"
-    return f"CASE WHEN regexp_full_match({text}, {UUID}) THEN lower({text}) ELSE {text} END"
-
-
-def _time(column: str, kinds: dict[str, str]) -> str:
-    """Microseconds since 1970 in UTC, from a timestamp, from text or from a number of seconds, ms, µs or ns."""
-    quoted, kind = _quoted(column), kinds[column]
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return f"epoch_us({quoted})"
-    if kind.startswith("TIMESTAMP") or kind == "DATE":
-        return f"epoch_us({quoted}::TIMESTAMP)"  # without a zone: UTC
-    number = f"try_cast({quoted} AS DOUBLE)"
-    exact = f"try_cast({quoted} AS HUGEINT)"
-    return (
-        f"CASE WHEN {number} IS NULL THEN epoch_us(try_cast({quoted}::VARCHAR AS TIMESTAMPTZ)) "
-        f"WHEN abs({number}) < 1e11 THEN round({number} * 1e6)::BIGINT "
-        f"WHEN abs({number}) < 1e14 THEN round({number} * 1e3)::BIGINT "
-        f"WHEN abs({number}) < 1e17 THEN {exact}::BIGINT ELSE ({exact} // 1000)::BIGINT END"
-    )
-
-
-def _published(column: str, kinds: dict[str, str]) -> str:
-    quoted = _quoted(column)
-    if kinds[column] == "BOOLEAN":
-        return quoted
-    text = f"lower(trim({quoted}::VARCHAR))"
-    return f"({quoted} IS NOT NULL AND {text} NOT IN ('', '0', 'f', 'false', 'no', 'null', 'none'))"
