@@ -1,6 +1,8 @@
 """`pairmark audit` as people run it: what it prints, and how it ends."""
 
 import json
+import subprocess
+import sys
 from xml.etree import ElementTree
 
 from pairmark.audit.definitions import DEFINITIONS
@@ -106,3 +108,15 @@ def test_a_report_is_verified_against_its_source(tmp_path):
     assert "snapshot: 119-" in run(tmp_path, "verify", str(recorded), str(source)).out
     recorded.write_text("{}", encoding="utf-8")
     run(tmp_path, "verify", str(recorded), str(source)).refused("lacks 'filters'", code=2)
+
+
+def test_an_audit_loads_no_logging_of_the_services(tmp_path):
+    """It takes longer to load than all else that an audit of a small file does."""
+    (tmp_path / "events.csv").write_text("aggregate_id,event_type\na,done\n", encoding="utf-8")
+    program = (
+        "import sys; from pairmark.cli.main import main; main(sys.argv[1:]); sys.stderr.write(' '.join(sys.modules))"
+    )
+    command = [sys.executable, "-c", program, "audit", "run", str(tmp_path / "events.csv")]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stderr.split()
+    assert "duckdb" in loaded
+    assert "structlog" not in loaded

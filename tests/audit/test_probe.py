@@ -47,8 +47,15 @@ def test_nothing_is_sent_to_another_machine_unless_it_is_allowed(tmp_path):
     for host in ("192.0.2.7", "example.org", "127.0.0.1.example.org"):
         with pytest.raises(BadRequest, match=f"--allow {host}"):
             probe(f"http://{host}/", Effect("effect", consumer.address, "fact"), pause=lambda _: None)
-    for target in ("ftp://127.0.0.1/", "127.0.0.1", "http://"):
-        with pytest.raises(BadRequest, match="no endpoint"):
+    for target in (
+        "ftp://127.0.0.1/",
+        "127.0.0.1",
+        "http://",
+        "http://[::1/",
+        "http://127.0.0.1:port/",
+        "ftp://ada:secret@h/",
+    ):
+        with pytest.raises(BadRequest, match=r"^(?!.*secret).* is no endpoint and no topic"):
             probe(target, Effect("effect", consumer.address, "fact"), pause=lambda _: None)
     with pytest.raises(Busy, match="cannot be reached"):
         probe("http://localhost:1/", Effect("effect", consumer.address, "fact"), pause=lambda _: None)
@@ -92,7 +99,9 @@ def test_a_topic_elsewhere_is_not_written_to(tmp_path, kafka):
     refused("kafka://192.0.2.7:9092/events", "--allow 192.0.2.7")
     refused(f"kafka://{kafka.bootstrap},192.0.2.7:9092/events", "--allow 192.0.2.7")
     refused(f"kafka://user@{kafka.bootstrap}/events", "login does not belong")
-    refused(f"kafka://{kafka.bootstrap}/", "no endpoint and no topic")
+    refused(f"kafka://{kafka.bootstrap}/", "lacks a topic")
+    refused(f"kafka://{kafka.bootstrap}/events,others", "one topic")
+    refused(f"kafka://{kafka.bootstrap}/events?from=5", "one topic")
     refused(f"kafka://{kafka.bootstrap}/others", "others is not there")
     kafka.fail_topic("events", TOPIC_DENIED)
     refused(f"kafka://{kafka.bootstrap}/events", "did not take the message|is not there", PairmarkError)

@@ -5,10 +5,14 @@ import duckdb
 import pytest
 
 from pairmark.audit import audit
+from pairmark.audit.consumers import Effect
+from pairmark.audit.probe import probe
 from pairmark.audit.sources.kafka import KafkaTopics
+from pairmark.errors import BadRequest
 from support.incident import TYPE, WORST
 from support.incident_streams import as_messages
 from support.kafka_mock import produce
+from support.probed import Consumer
 
 BEGIN = 1_763_200_000_000
 
@@ -124,3 +128,14 @@ def test_the_broker_of_the_tests_keeps_what_it_acknowledged_when_it_is_killed(ka
     kafka_of_its_own.start()
     assert audit(f"kafka://{kafka_of_its_own.bootstrap}/{topic}").totals["events"] == 10
     kafka_of_its_own.stop()
+
+
+def test_a_probe_asks_what_the_brokers_call_themselves(kafka, tmp_path):
+    """The first broker is here; where it sends its clients decides. 127.1 is reached, and written in no known way."""
+    topic = kafka.create(1)
+    effect = Effect("effect", Consumer(tmp_path, "never").address, "fact")
+    address = f"kafka://{kafka.elsewhere}/{topic}"
+    with pytest.raises(BadRequest, match=r"^127\.1 is not this machine"):
+        probe(address, effect, pause=lambda _: None)
+    found = probe(address, effect, pause=lambda _: None, allow=["127.1"])
+    assert (found.verdict, sum(one.accepted for one in found.ways)) == ("undetermined", 25)

@@ -37,7 +37,7 @@ SETTINGS = {
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,ELSEWHERE:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
@@ -104,16 +104,19 @@ def _free_ports(number: int) -> list[int]:
 
 
 class Kafka:
-    """One broker. `bootstrap`: its host and port, the same after a restart. `settings` go over those above."""
+    """One broker. `bootstrap`: its host and port, the same after a restart. `settings` go over those above.
+
+    `elsewhere`: another of its ports, at which it names itself as a host that nobody knows to be this machine.
+    """
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self._parts, self._folder = parts(), folder
-        port, control = _free_ports(2)
-        self.bootstrap = f"127.0.0.1:{port}"
+        port, control, other = _free_ports(3)
+        self.bootstrap, self.elsewhere = f"127.0.0.1:{port}", f"127.0.0.1:{other}"
         shutil.copytree(self._parts / "formatted", folder / "log")
         address = {
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{control}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{port},ELSEWHERE://127.0.0.1:{other},CONTROLLER://127.0.0.1:{control}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port},ELSEWHERE://127.1:{other}",
             "controller.quorum.voters": f"1@127.0.0.1:{control}",
             "log.dirs": str(folder / "log"),
         }

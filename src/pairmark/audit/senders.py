@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from pairmark.audit.sources.address import needing_kafka
 from pairmark.config import kafka_settings
 from pairmark.errors import BadRequest, Busy
 
@@ -18,25 +19,27 @@ FORM = "Give http://127.0.0.1:8080/events or kafka://127.0.0.1:9092/topic."
 
 def sender(target: str, allow: Sequence[str], template: str) -> tuple[str, Send]:
     """The target as it may be printed, and the function that sends; `{{fact}}` and `{{id}}` of `template` are replaced."""
-    parts = urlsplit(target)
-    if parts.scheme in ("http", "https") and parts.hostname:
-        return _endpoint(target, allow, template)
-    if parts.scheme == "kafka" and parts.netloc and parts.path.strip("/"):
-        return _topic(parts.netloc, parts.path.strip("/"), allow, template)
-    raise BadRequest(f"{target} is no endpoint and no topic.", remedy=FORM)
-
-
-def _endpoint(target: str, allow: Sequence[str], template: str) -> tuple[str, Send]:
-    """Posts; redirects are not followed, so that nothing leaves the host that was named."""
-    parts = urlsplit(target)
-    host = str(parts.hostname)
+    if target.startswith("kafka://"):
+        return _topic(target, allow, template)
+    try:
+        parts = urlsplit(target)
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
+    except ValueError:  # half an IPv6 address, a port that is no number
+        scheme, host, port = "", None, None
+    if scheme not in ("http", "https") or not host:
+        raise BadRequest(f"{target.rpartition('@')[2]} is no endpoint and no topic.", remedy=FORM)
     _check_here([host], allow)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    shown = f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    return _endpoint(scheme, host, port, (parts.path, parts.query), template)
+
+
+def _endpoint(scheme: str, host: str, port: int | None, at: tuple[str, str], template: str) -> tuple[str, Send]:
+    """Posts; redirects are not followed, so that nothing leaves the host that was named."""
+    kind = HTTPSConnection if scheme == "https" else HTTPConnection
+    path = (at[0] or "/") + (f"?{at[1]}" if at[1] else "")
+    shown = f"{scheme}://{host}{f':{port}' if port else ''}{at[0]}"
 
     def send(fact: str, identity: str) -> bool:
-        connection = kind(host, parts.port, timeout=TIMEOUT)
+        connection = kind(host, port, timeout=TIMEOUT)
         try:
             connection.request("POST", path, _filled(template, fact, identity), {"Content-Type": "application/json"})
             return connection.getresponse().status < 400
@@ -48,20 +51,17 @@ def _endpoint(target: str, allow: Sequence[str], template: str) -> tuple[str, Se
     return shown, send
 
 
-def _topic(brokers: str, topic: str, allow: Sequence[str], template: str) -> tuple[str, Send]:
+def _topic(target: str, allow: Sequence[str], template: str) -> tuple[str, Send]:
     """Produces with the fact as key, as a producer does that wants its order; accepted is what the brokers acknowledged."""
-    try:
+    with needing_kafka():
         from confluent_kafka import KafkaException, Producer  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise BadRequest(
-            f"Sending to Kafka needs the package {error.name}, which is not installed.",
-            remedy="Install pairmark[kafka].",
-        ) from error
-    if "@" in brokers:
-        raise BadRequest("A login does not belong into the address of a broker.",
-                         remedy="Set PAIRMARK_KAFKA_SASL_USERNAME, PAIRMARK_KAFKA_SASL_PASSWORD and so on.")  # fmt: skip
+
+        from pairmark.audit.sources.kafka import Address  # noqa: PLC0415
+    address = Address.of(target)
+    brokers, topic, shown = address.brokers, address.topics[0], str(address)
+    if len(address.topics) > 1 or address.begin or address.end:
+        raise BadRequest(f"{shown} is more or less than one topic.", remedy=FORM)
     _check_here((_host(one) for one in brokers.split(",")), allow)
-    shown = f"kafka://{brokers}/{topic}"
     settings = {"acks": "all", "enable.idempotence": True, "message.timeout.ms": int(1000 * TIMEOUT), "log_level": 0}
     producer = Producer({**kafka_settings(), **settings, "bootstrap.servers": brokers})
     try:

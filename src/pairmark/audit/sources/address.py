@@ -1,6 +1,7 @@
 """Which kind of source an address means. A password in it is never shown again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -85,13 +86,20 @@ def _sqlite(rest: str) -> Source:
 
 
 def _kafka(text: str) -> Source:
-    try:
+    with needing_kafka():
         from pairmark.audit.sources.kafka import KafkaTopics  # noqa: PLC0415
+    return KafkaTopics(text)
+
+
+@contextmanager
+def needing_kafka() -> Iterator[None]:
+    """Around imports that need an extra: what to install if it is not there."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise BadRequest(
-            f"Reading Kafka needs the package {error.name}, which is not installed.", remedy="Install pairmark[kafka]."
+            f"Kafka needs the package {error.name}, which is not installed.", remedy="Install pairmark[kafka]."
         ) from error
-    return KafkaTopics(text)
 
 
 def _loki(text: str) -> Source:
