@@ -1,8 +1,8 @@
 """Recording judges' answers through the real consumer: inbox, effect and commit for each set of 100, from the local transport."""
 
 import time
-from dataclasses import dataclass
 from statistics import median
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,7 +12,7 @@ from pairmark.events.catalogue import ComparisonResult
 from pairmark.events.envelope import outgoing
 from pairmark.events.identity import comparison_id
 from pairmark.messaging.consumer import Consumer
-from pairmark.messaging.transport import Delivery, Stored
+from pairmark.messaging.transport import Delivery, Stored, Subscription
 from pairmark.services.assessment.callbacks import RECORD, Callbacks
 from support.system import submit
 
@@ -26,24 +26,17 @@ COLUMNS = (
 )
 
 
-@dataclass
 class InSets:
     """The group's own subscription, a hundred at a time."""
 
-    inner: object
+    def __init__(self, inner: Subscription) -> None:
+        self._inner = inner
 
-    @property
-    def owner(self) -> bool:
-        return self.inner.owner
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
     def poll(self, limit: int) -> list[Delivery]:
-        return self.inner.poll(min(limit, SET))
-
-    def acknowledge(self, deliveries: list[Delivery]) -> None:
-        self.inner.acknowledge(deliveries)
-
-    def close(self) -> None:
-        self.inner.close()
+        return self._inner.poll(min(limit, SET))
 
 
 def test_callbacks_recorded(record, durable):

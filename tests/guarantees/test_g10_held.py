@@ -8,11 +8,13 @@ from contextlib import suppress
 import pytest
 
 from pairmark.audit.selfcheck import self_check
+from pairmark.clock import ManualClock
 from pairmark.errors import Busy
 from pairmark.events.catalogue import AssessmentRequested, Design, EssayRef, ResourceConsumed
 from pairmark.messaging import held
 from pairmark.messaging.backoff import delay_seconds
 from pairmark.messaging.crashes import CrashLog
+from pairmark.messaging.local import LocalSubscription
 from pairmark.messaging.transport import Delivery
 from pairmark.storage import faults
 from support.faults import consumed, cut_sessions, drain_past_cuts, failed, made, plant, plant_raw, reserve, rows
@@ -167,7 +169,7 @@ def test_g10_what_is_no_message_is_quarantined_once_and_counted(system, database
 def crash(database, group, event, times):
     """What processes leave behind that died while they had `event` in hand."""
     for _ in range(times):
-        log = CrashLog(database, group)
+        log = CrashLog(database, group, LocalSubscription(database, group, ManualClock(BEGIN)))
         log.suspects()
         log.starting([delivery(event)])
 

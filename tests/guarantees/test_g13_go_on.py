@@ -103,7 +103,7 @@ def dead_intake(system: System, database: Database):
     )
     system.consumers["assessment"].close()
     for _ in range(5):
-        log = CrashLog(database, "assessment")
+        log = CrashLog(database, "assessment", system.subscriptions["assessment"])
         log.suspects()
         log.starting([Delivery(*found)])
     system.drain()

@@ -21,7 +21,7 @@ from pairmark.events.catalogue import (
 )
 from pairmark.events.envelope import Outgoing, outgoing
 from pairmark.events.identity import EVENTS
-from pairmark.messaging.transport import Failure, Stored, Transport
+from pairmark.messaging.transport import Failure, Sent, Stored, Transport
 from pairmark.storage.connection import Database, execute
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Refusing:
         """As the real one."""
         return self.real.late_sends_reorder
 
-    def publish(self, events: Sequence[Stored]) -> dict[UUID, Failure]:
+    def publish(self, events: Sequence[Stored]) -> Sent:
         """Send on what is not refused; after a refusal nothing more of that aggregate."""
         self.given += events
         failures: dict[UUID, Failure] = {}
@@ -122,7 +122,12 @@ class Refusing:
                 failures[event.id] = stopped[event.key] = failure
         going = [event for event in events if event.id not in failures]
         self.sent += going
-        return failures | self.real.publish(going)
+        outcome = self.real.publish(going)
+        return Sent(outcome.acknowledged, failures | outcome.failures)
+
+    def close(self) -> None:
+        """As the real one."""
+        self.real.close()
 
 
 def cut_sessions(database: Database, application: str = "%", user: str = "pairmark_%") -> int:

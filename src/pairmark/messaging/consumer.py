@@ -44,9 +44,9 @@ class Consumer:
         self._subscription = subscription
         self._handlers = handlers
         self._clock = clock
-        self._crashes = CrashLog(database, schema)
+        self._crashes = CrashLog(database, schema, subscription)
         self._next_held_check = float("-inf")
-        self._owner = False
+        self._term = -1
 
     def step(self) -> int:
         """Deal with one poll and with held messages whose time has come; returns how many messages that were."""
@@ -61,19 +61,15 @@ class Consumer:
                 self._handle_apart([delivery])
         elif wanted:
             self._handle_apart(wanted)
-        self._crashes.finished()
+        self._crashes.finished(deliveries)
         self._subscription.acknowledge(deliveries)
         return done + len(deliveries)
 
     def _poll(self) -> list[Delivery]:
-        try:
-            deliveries = self._subscription.poll(LIMIT)
-        except Busy:
-            self._owner = False
-            raise
-        if self._subscription.owner and not self._owner:
+        deliveries = self._subscription.poll(LIMIT)
+        if self._subscription.term != self._term:
             self._crashes.taken_over()
-        self._owner = self._subscription.owner
+            self._term = self._subscription.term
         return deliveries
 
     def close(self) -> None:
@@ -166,6 +162,7 @@ class Consumer:
             with self._database.transaction(self.schema) as tx:
                 if held.release(tx, delivery.event_id) and held.receive(tx, delivery):
                     self._handlers[message.topic](tx, [message])
+            self._crashes.finished([delivery])
         except Busy:
             raise
         except Exception as error:
@@ -184,7 +181,7 @@ class Consumer:
                 continue
             with self._database.transaction(self.schema) as tx:
                 held.bury(tx, delivery, crashes, f"the process ended {crashes} times while handling it")
-            self._crashes.cleared(delivery)
+            self._crashes.cleared(delivery.event_id)
         return wanted
 
 

@@ -6,55 +6,65 @@ Failures leave an error behind; a message that kills its process leaves nothing,
 from collections.abc import Sequence
 from uuid import UUID
 
-from pairmark.messaging.transport import Delivery
-from pairmark.storage.connection import Database, execute
+from pairmark.messaging.transport import Delivery, Subscription
+from pairmark.storage.connection import Database, execute, values
+
+COUNT_DEATHS = """
+WITH left_behind AS (DELETE FROM in_hand WHERE seat = ANY(%b::uuid[]) RETURNING event_ids)
+INSERT INTO crash_suspect AS s (event_id, crashes)
+SELECT e, count(*) FROM left_behind, unnest(event_ids) AS e WHERE event_ids <> %b::uuid[] GROUP BY e
+ON CONFLICT (event_id) DO UPDATE SET crashes = s.crashes + EXCLUDED.crashes
+"""
+TAKE = """
+INSERT INTO in_hand AS h (seat, event_ids)
+SELECT %b::uuid, %b::uuid[] FROM (SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting_for_the_disk
+ON CONFLICT (seat) DO UPDATE SET event_ids = EXCLUDED.event_ids
+"""
 
 
 class CrashLog:
-    """Remembers in the service's schema what is in hand. The first look after a start counts what a dead owner left."""
+    """Remembers in the service's schema what is in hand at each seat. Who takes over counts what the dead left on theirs."""
 
-    def __init__(self, database: Database, schema: str) -> None:
+    def __init__(self, database: Database, schema: str, subscription: Subscription) -> None:
         self._database = database
         self._schema = schema
+        self._subscription = subscription
         self._suspects: dict[UUID, int] | None = None
         self._in_hand: list[UUID] = []
 
     def taken_over(self) -> None:
-        """The group is ours (again): whoever had it meanwhile may have died, so what it left is looked at once more."""
+        """What others had may come here now: whoever had it may have died, so what the dead left is looked at once more."""
         self._suspects = None
 
     def suspects(self) -> dict[UUID, int]:
         """Messages that were in hand when a process died, with the number of times."""
         if self._suspects is None:
             with self._database.transaction(self._schema) as tx:
+                seats = values(execute(tx, "SELECT seat FROM in_hand"))
+            left = self._subscription.left(seats)
+            with self._database.transaction(self._schema) as tx:
                 execute(
-                    tx,
-                    "INSERT INTO crash_suspect AS s (event_id, crashes) SELECT unnest(event_ids), 1 FROM handling "
-                    "WHERE event_ids <> %s ON CONFLICT (event_id) DO UPDATE SET crashes = s.crashes + 1",
-                    [self._in_hand],  # what this process had in hand itself when it was cut off is no crash
-                )
-                execute(tx, "UPDATE handling SET event_ids = '{}'")
+                    tx, COUNT_DEATHS, [left, self._in_hand]
+                )  # what this process had itself when cut off is no crash
                 self._suspects = dict(execute(tx, "SELECT event_id, crashes FROM crash_suspect"))
         return self._suspects
 
     def starting(self, deliveries: Sequence[Delivery]) -> None:
         """Write down what is taken in hand now. It need not survive the machine, only this process."""
         self._in_hand = [delivery.event_id for delivery in deliveries]
-        self._database.at_once(
-            self._schema,
-            "UPDATE handling SET event_ids = %b::uuid[] "
-            "FROM (SELECT set_config('synchronous_commit', 'off', true)) AS without_waiting_for_the_disk",
-            [self._in_hand],
-        )
+        self._database.at_once(self._schema, TAKE, [self._subscription.seat, self._in_hand])
 
-    def finished(self) -> None:
-        """Everything in hand is dealt with."""
-        if self._suspects:
-            with self._database.transaction(self._schema) as tx:
-                execute(tx, "DELETE FROM crash_suspect WHERE event_id = ANY(%s)", [list(self._suspects)])
-            self._suspects = {}
+    def finished(self, deliveries: Sequence[Delivery]) -> None:
+        """These messages were dealt with, so they are suspect no more."""
+        cleared = [one.event_id for one in deliveries if self._suspects and one.event_id in self._suspects]
+        if not cleared:
+            return
+        with self._database.transaction(self._schema) as tx:
+            execute(tx, "DELETE FROM crash_suspect WHERE event_id = ANY(%s)", [cleared])
+        for event_id in cleared:
+            self.cleared(event_id)
 
-    def cleared(self, delivery: Delivery) -> None:
+    def cleared(self, event_id: UUID) -> None:
         """This message is set aside and no longer suspect."""
         if self._suspects:
-            self._suspects.pop(delivery.event_id, None)
+            self._suspects.pop(event_id, None)

@@ -11,7 +11,7 @@ from pairmark.clock import Clock
 from pairmark.errors import Busy
 from pairmark.messaging.low_mark import LowMark
 from pairmark.messaging.ownership import OwnedConnection
-from pairmark.messaging.transport import Delivery, Failure, Stored
+from pairmark.messaging.transport import Delivery, Sent, Stored
 from pairmark.storage import faults
 from pairmark.storage.connection import Database, execute, translated
 
@@ -33,7 +33,7 @@ class LocalTransport:
             for topic in topics:
                 self._groups[topic].append(group)
 
-    def publish(self, events: Sequence[Stored]) -> dict[UUID, Failure]:
+    def publish(self, events: Sequence[Stored]) -> Sent:
         """One statement for the whole set: acknowledged when the delivery rows are committed."""
         rows = [(group, event) for event in events for group in self._groups.get(event.topic, ())]
         if rows:
@@ -54,11 +54,16 @@ class LocalTransport:
                 )
         for group in {group for group, _ in rows}:
             self._wake(group)
-        return {}
+        return Sent({event.id for event in events})
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class LocalSubscription:
-    """Reads the delivery rows of one group, as its only owner."""
+    """Reads the delivery rows of one group, as its only owner: whoever it was before, it is so no more."""
+
+    seat = UUID(int=0)
 
     def __init__(self, database: Database, group: str, clock: Clock) -> None:
         self._group = group
@@ -66,16 +71,26 @@ class LocalSubscription:
         self._owned = OwnedConnection(database, "transport", waits_for_disk=False)
         self._low = LowMark("delivery")
         self._swept_at = float("-inf")
+        self._lost = True
+        self.term = 0
 
     def poll(self, limit: int) -> list[Delivery]:
         """The oldest unacknowledged messages; empty while another process owns the group."""
         try:
             if not self._owned.try_own(f"group:{self._group}"):
+                self._lost = True
                 return []
+            if self._lost:
+                self._lost, self.term = False, self.term + 1
             with translated():
                 return self._read(limit)
         except Busy as error:
+            self._lost = True
             raise self._owned.lost(error) from error
+
+    def left(self, seats: Sequence[UUID]) -> list[UUID]:
+        """All of them: a group has one owner, and only the owner asks."""
+        return list(seats)
 
     def _read(self, limit: int) -> list[Delivery]:
         connection, sweep = self._owned.connection(), self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS

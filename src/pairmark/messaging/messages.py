@@ -46,6 +46,8 @@ def read(delivery: Delivery) -> Message | Unusable:
     """Decode one delivery; never raises for what somebody else may send."""
     envelope: Envelope | None = None
     try:
+        if delivery.flaw is not None:
+            return Unusable(delivery, None, delivery.flaw)
         limit = MAX_ANSWER if delivery.topic == ComparisonResult.topic else MAX_BODY
         if len(delivery.body) > limit:
             return Unusable(delivery, None, f"body of {len(delivery.body)} characters is over the limit of {limit}")

@@ -10,7 +10,7 @@ aggregate was sent. While any hold is due, a claim therefore begins at the begin
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from pairmark.clock import Clock
 from pairmark.errors import Busy
@@ -26,6 +26,7 @@ LEASE_SECONDS = 5.0
 LIMIT = 500
 SWEEP_SECONDS = 2.0
 PARK_AFTER = 8
+NEVER = 2**30
 
 CLAIM = """
 SELECT seq, id, event_key, topic, event_data::text, headers::text FROM event_outbox o
@@ -146,32 +147,17 @@ class Relay:
             self._leased_until = float("-inf")
             return 0
         events = [event for _, event in rows]
-        failures = self._transport.publish(events)
+        outcome = self._transport.publish(events)
         faults.reach(f"relay.{self._schema}.acknowledged")
         stopped: dict[str, Stored] = {}
         for event in events:
-            if event.id in failures:
+            if event.id in outcome.failures:
                 stopped.setdefault(event.key, event)
-        sent = [event for event in events if event.key not in stopped]
-        sent += self._sent_before_failure(events, set(stopped), failures)
+        sent = [event for event in events if event.id in outcome.acknowledged]
         self._mark(sent)
         for event in stopped.values():
-            self._hold(event, failures[event.id])
+            self._hold(event, outcome.failures[event.id])
         return len(sent)
-
-    @staticmethod
-    def _sent_before_failure(
-        events: Sequence[Stored], stopped: set[str], failures: dict[UUID, Failure]
-    ) -> list[Stored]:
-        """Events of a stopped aggregate that went out before the one that failed."""
-        open_keys = set(stopped)
-        sent: list[Stored] = []
-        for event in events:
-            if event.id in failures:
-                open_keys.discard(event.key)
-            elif event.key in open_keys:
-                sent.append(event)
-        return sent
 
     def _mark(self, sent: list[Stored]) -> None:
         ids = [event.id for event in sent]
@@ -192,7 +178,8 @@ class Relay:
         next_attempt = self._clock.now() + timedelta(seconds=delay_seconds(1))
         with translated(), self._owned.connection().transaction():
             connection = self._owned.connection()
-            connection.execute(HOLD, [event.key, next_attempt, failure.fatal, failure.reason, PARK_AFTER])
+            park_after = NEVER if failure.shared else PARK_AFTER
+            connection.execute(HOLD, [event.key, next_attempt, failure.fatal, failure.reason, park_after])
             connection.execute(
                 "UPDATE event_outbox SET attempts = attempts + 1, last_error = %s WHERE id = %s",
                 [failure.reason, event.id],

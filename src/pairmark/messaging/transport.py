@@ -1,8 +1,8 @@
 """What the relay and the consumers need of a transport, whether local tables or Kafka carry the events."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 from uuid import UUID
 
 MAX_BODY = 24_000_000
@@ -26,22 +26,38 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message handed to a consumer group; `position` acknowledges it."""
+    """A message handed to a consumer group; `position` is what its subscription acknowledges it by.
 
-    position: int
+    `flaw` says why the bytes that came are no text that could be kept as it is; `body` then holds what could be.
+    """
+
+    position: Any
     event_id: UUID
     topic: str
     key: str
     body: str
     headers: str
+    flaw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an event was not taken. A fatal failure will not heal by itself."""
+    """Why an event was not taken. A `fatal` one will not heal by itself.
+
+    `shared`: it concerns whatever goes the same way (a topic that is missing), so trying in vain says nothing about the event.
+    """
 
     reason: str
     fatal: bool
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a set: events acknowledged, and events refused. All others may or may not have arrived, and go again."""
+
+    acknowledged: set[UUID] = field(default_factory=set)
+    failures: dict[UUID, Failure] = field(default_factory=dict)
 
 
 class Transport(Protocol):
@@ -51,17 +67,33 @@ class Transport(Protocol):
     late_sends_reorder: bool
     """Whether a send that its owner began before it died may still put events behind newer ones. Then a new owner waits."""
 
-    def publish(self, events: Sequence[Stored]) -> dict[UUID, Failure]:
-        """Send events in this order; returns those not acknowledged. After a failure no later event of that key is sent."""
+    def publish(self, events: Sequence[Stored]) -> Sent:
+        """Send events in this order. After one that is refused, no later event of its aggregate and topic is sent."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held; nothing is on its way any more afterwards."""
         ...
 
 
 class Subscription(Protocol):
     """The way in for one consumer group."""
 
+    seat: UUID
+    """Under this name the process writes down what it has in hand."""
+
     @property
     def owner(self) -> bool:
-        """Whether this process, and no other, deals with what the group holds back and with what a dead owner had in hand."""
+        """Whether this process, and no other, deals with what the group holds back."""
+        ...
+
+    @property
+    def term(self) -> int:
+        """Grows whenever messages may come that another process had in hand before."""
+        ...
+
+    def left(self, seats: Sequence[UUID]) -> list[UUID]:
+        """Which of these seats no process sits on any more."""
         ...
 
     def poll(self, limit: int) -> list[Delivery]:

