@@ -3,22 +3,24 @@
 One process may run everything; any number of processes may do so on the same database at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import structlog
 
 from pairmark.clock import Clock, SystemClock
-from pairmark.config import Config
+from pairmark.config import Config, kafka_settings
 from pairmark.errors import BadRequest, Busy, PairmarkError
 from pairmark.events import catalogue as events
 from pairmark.judges.question import Judge
 from pairmark.judges.spec import build_judge, parse_judge
+from pairmark.messaging import road
 from pairmark.messaging.consumer import Consumer, Handler
 from pairmark.messaging.local import LocalSubscription, LocalTransport
 from pairmark.messaging.loop import Bell, Loop, Step, drain
 from pairmark.messaging.relay import Relay
-from pairmark.messaging.transport import Transport
+from pairmark.messaging.transport import Subscription, Transport
 from pairmark.services.assessment.callbacks import Callbacks
 from pairmark.services.assessment.content import Content
 from pairmark.services.assessment.continuation import Continuation
@@ -41,7 +43,14 @@ from pairmark.storage.embedded import EmbeddedServer
 from pairmark.storage.schema import SERVICES, require_current
 from pairmark.storage.texts import TextStore
 
+if TYPE_CHECKING:
+    from pairmark.messaging.kafka_connection import KafkaConnection
+
 DATABASE_NAME = "pairmark"
+ROLES = ("assessment", "judging", "relay", "lifecycle", "results", "entitlements", "monitor")
+"""What a process can do: each service with all that belongs to it, and two that serve them all."""
+STOP_SECONDS = 8.0
+"""How long the parts of a process have to finish what they have in hand."""
 
 _log = structlog.get_logger(__name__)
 
@@ -57,7 +66,10 @@ class System:
         heal: Callable[[], None] | None = None,
         transport: Callable[[LocalTransport], Transport] | None = None,
         monitor_interval: float = 300.0,
+        kafka: "KafkaConnection | None" = None,
+        roles: Collection[str] = ROLES,
     ) -> None:
+        self.roles = frozenset(roles)
         self.database = database
         self.clock = clock or SystemClock()
         self.bell = Bell()
@@ -76,13 +88,25 @@ class System:
         self.entitlements = EntitlementsQueries(database)
         handlers = self._handlers()
         local = LocalTransport(database, {group: list(topics) for group, topics in handlers.items()}, self.bell.ring)
-        self.transport = transport(local) if transport else local
+        self.transport = transport(local) if transport else self._over(kafka) if kafka else local
         self.relays = {schema: Relay(database, schema, self.transport, self.clock) for schema in SERVICES}
-        self.subscriptions = {group: LocalSubscription(database, group, self.clock) for group in handlers}
+        self.subscriptions = {group: self._subscribe(group, list(handlers[group]), kafka) for group in handlers}
         self.consumers = {
             group: Consumer(database, group, self.subscriptions[group], handlers[group], self.clock)
             for group in handlers
         }
+
+    def _over(self, kafka: "KafkaConnection") -> Transport:
+        from pairmark.messaging.kafka_out import KafkaTransport  # noqa: PLC0415 - only what is used is loaded
+
+        return KafkaTransport(kafka, self.clock)
+
+    def _subscribe(self, group: str, topics: list[str], kafka: "KafkaConnection | None") -> Subscription:
+        if kafka is None:
+            return LocalSubscription(self.database, group, self.clock)
+        from pairmark.messaging.kafka_in import KafkaSubscription  # noqa: PLC0415
+
+        return KafkaSubscription(kafka, self.database, group, topics, self.clock)
 
     def _handlers(self) -> dict[str, dict[str, Handler]]:
         """What each service does with each topic it listens to."""
@@ -121,14 +145,11 @@ class System:
 
     def steps(self) -> dict[str, Step]:
         """Everything this process does, by name."""
-        consumers: dict[str, Step] = {group: consumer.step for group, consumer in self.consumers.items()}
-        return {
-            "relay": self.relay_step,
-            **consumers,
-            "continuation": self.continuation.step,
-            "asker": self.asker.step,
-            "monitor": self.monitor.step,
-        }
+        steps: dict[str, Step] = {"relay": self.relay_step} if "relay" in self.roles else {}
+        steps |= {group: consumer.step for group, consumer in self.consumers.items() if group in self.roles}
+        of_roles = {"assessment": ("continuation", self.continuation.step), "judging": ("asker", self.asker.step),
+                    "monitor": ("monitor", self.monitor.step)}  # fmt: skip
+        return steps | dict(step for role, step in of_roles.items() if role in self.roles)
 
     def deliver(self) -> int:
         """Move and apply the messages that are there now, on this thread; asks and decides nothing."""
@@ -151,7 +172,8 @@ class System:
             for name, step in self.steps().items()
         ]
         self.asker.go_on()
-        self.monitor.resume()
+        if "monitor" in self.roles:
+            self.monitor.resume()
         for loop in loops:
             loop.start()
         try:
@@ -160,8 +182,9 @@ class System:
             self.asker.stop()
             for loop in loops:
                 loop.stop()
+            until = self.clock.monotonic() + STOP_SECONDS
             for loop in loops:
-                loop.join(timeout=10)
+                loop.join(timeout=max(until - self.clock.monotonic(), 0.1))
 
     def heal(self) -> None:
         """After trouble with the embedded server: start it again if it is gone."""
@@ -183,6 +206,7 @@ class System:
         closing: list[Callable[[], None]] = [self.asker.close]
         closing += [relay.close for relay in self.relays.values()]
         closing += [consumer.close for consumer in self.consumers.values()]
+        closing += [self.transport.close]
         for close in closing:
             try:
                 close()
@@ -236,16 +260,34 @@ def open_database(
 
 
 @contextmanager
-def open_system(config: Config, *, clock: Clock | None = None, install: bool = True) -> Iterator[System]:
-    """Everything, ready to run or to be asked. A single machine has its account from the start, a database by URL does not."""
+def open_system(
+    config: Config, *, clock: Clock | None = None, install: bool = True, roles: Collection[str] = ROLES
+) -> Iterator[System]:
+    """Everything, ready to run or to be asked. A single machine has its account from the start, a database by URL does not.
+
+    Where Kafka carries the events and this configuration does not name it, the work is left to those that know it.
+    """
     with open_database(config, install=install) as (database, server):
-        system = System(database, clock=clock, heal=server.ensure_running if server else None)
+        kafka = _kafka(config)
+        if kafka is None and road.kind(database) == "kafka":
+            roles = ()
+        system = System(database, clock=clock, heal=server.ensure_running if server else None, kafka=kafka, roles=roles)
         try:
+            if kafka is not None:
+                road.take_kafka(database, system.transport, system.clock)
             if server is not None:
                 system.accounts.ensure_default()
             yield system
         finally:
             system.close()
+
+
+def _kafka(config: Config) -> "KafkaConnection | None":
+    if config.kafka is None:
+        return None
+    from pairmark.messaging.kafka_connection import KafkaConnection  # noqa: PLC0415 - only what is used is loaded
+
+    return KafkaConnection(config.kafka, kafka_settings())
 
 
 def _create_database(server: EmbeddedServer) -> None:

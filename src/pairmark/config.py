@@ -10,10 +10,11 @@ from pairmark.errors import BadRequest
 
 @dataclass(frozen=True)
 class Config:
-    """Where state lives: an embedded server under `home`, or the server at `database_url`."""
+    """Where state lives: an embedded server under `home`, or the server at `database_url`. `kafka`: brokers, if Kafka is used."""
 
     home: Path
     database_url: str | None = None
+    kafka: str | None = None
 
     @property
     def embedded(self) -> bool:
@@ -21,8 +22,8 @@ class Config:
         return self.database_url is None
 
 
-def load(*, database: str | None = None, environ: Mapping[str, str] = os.environ) -> Config:
-    """Configuration from the environment (`PAIRMARK_HOME`, `PAIRMARK_DATABASE`); `database` overrides the latter."""
+def load(*, database: str | None = None, kafka: str | None = None, environ: Mapping[str, str] = os.environ) -> Config:
+    """Configuration from the environment (`PAIRMARK_HOME`, `PAIRMARK_DATABASE`, `PAIRMARK_KAFKA`); arguments go first."""
     url = database or environ.get("PAIRMARK_DATABASE") or None
     if url is not None and not url.startswith(("postgresql://", "postgres://")):
         raise BadRequest(
@@ -30,7 +31,22 @@ def load(*, database: str | None = None, environ: Mapping[str, str] = os.environ
             remedy="Write it as postgresql://user@host:5432/name.",
         )
     home = environ.get("PAIRMARK_HOME")
-    return Config(home=Path(home).expanduser().absolute() if home else _user_data_folder(), database_url=url)
+    return Config(
+        home=Path(home).expanduser().absolute() if home else _user_data_folder(),
+        database_url=url,
+        kafka=_brokers(kafka or environ.get("PAIRMARK_KAFKA") or None),
+    )
+
+
+def _brokers(text: str | None) -> str | None:
+    """Addresses of brokers, separated by commas."""
+    for one in text.split(",") if text is not None else ():
+        host, colon, port = one.strip().rpartition(":")
+        if not (host and colon and port.isdigit() and 0 < int(port) < 65_536) or set(host) & set("/@?# "):
+            raise BadRequest(
+                "The address of Kafka cannot be read.", remedy="Write it as host:9092, several with commas."
+            )
+    return text
 
 
 KAFKA = "PAIRMARK_KAFKA_"

@@ -64,6 +64,7 @@ class LocalSubscription:
     """Reads the delivery rows of one group, as its only owner: whoever it was before, it is so no more."""
 
     seat = UUID(int=0)
+    joined = True
 
     def __init__(self, database: Database, group: str, clock: Clock) -> None:
         self._group = group

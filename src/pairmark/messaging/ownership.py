@@ -42,6 +42,11 @@ class OwnedConnection:
             self.held.add(name)
         return owned
 
+    def prove(self) -> None:
+        """Raise `Busy` if the connection, and with it every lock, is gone without our having noticed."""
+        with translated():
+            execute(self.connection(), "SELECT 1")
+
     def lost(self, error: Busy) -> Busy:
         """Drop the connection after `error`, so that its locks are free and nothing more is done under them."""
         self.close()

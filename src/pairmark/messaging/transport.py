@@ -81,6 +81,8 @@ class Subscription(Protocol):
 
     seat: UUID
     """Under this name the process writes down what it has in hand."""
+    joined: bool
+    """Whether it has been told what its share is; a poll may find nothing before only because it has not."""
 
     @property
     def owner(self) -> bool:

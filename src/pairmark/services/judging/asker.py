@@ -108,9 +108,9 @@ class Asker:
         self._stopping = True
 
     def close(self) -> None:
-        """End the thread pool and give leases back."""
+        """End the thread pool and give leases back. A question still out is nobody's any more; it is asked again."""
         self._stopping = True
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
         with self._database.transaction("judging") as tx:
             release(tx, [self._token])
         self._owned.close()

@@ -1,0 +1,188 @@
+"""The way in over Kafka: one member of a consumer group. Offsets are committed only for what the database has committed.
+
+What a poll brought is handed out again until it is acknowledged, as long as its partition is ours. Kafka cannot keep a member that
+was declared dead from finishing what it has in hand: the inbox and the keys of the effects are the fence (G5).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID, uuid4, uuid5
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from pairmark.clock import Clock
+from pairmark.errors import Busy
+from pairmark.events.envelope import decode
+from pairmark.events.identity import EVENTS
+from pairmark.messaging.kafka_connection import LARGEST_MESSAGE, OF_THE_TOPIC, KafkaConnection, about_topic
+from pairmark.messaging.ownership import OwnedConnection
+from pairmark.messaging.transport import Delivery
+from pairmark.storage import faults
+from pairmark.storage.connection import Database
+
+WAIT_SECONDS = 0.25
+"""How long a poll waits for a first message; the broker answers as soon as there is one."""
+SESSION_MS = 10_000
+"""A member that has not been heard of for so long is dead to its group, which shares out its partitions."""
+KEPT_KILOBYTES = 16_384
+"""What a member fetches ahead; more stays with the broker."""
+ASK_AGAIN_SECONDS = 1.0
+
+Place = tuple[str, int]
+
+
+class KafkaSubscription:
+    """Reads the topics of one group, beside any number of others who do."""
+
+    def __init__(
+        self, connection: KafkaConnection, database: Database, group: str, topics: Sequence[str], clock: Clock
+    ) -> None:
+        self.seat = uuid4()
+        self.term = 0
+        self.joined = False
+        self._connection = connection
+        self._group = group
+        self._topics = list(topics)
+        self._clock = clock
+        self._owned = OwnedConnection(database, group, waits_for_disk=False)
+        self._asked_at = float("-inf")
+        self._consumer: Consumer | None = None
+        self._pending: list[Delivery] = []
+
+    def poll(self, limit: int) -> list[Delivery]:
+        """What came and is not acknowledged yet; else the next messages, at most `limit`."""
+        self._sit()
+        if not self._pending:
+            self._pending = [_delivery(message) for message in self._fetch(limit)]
+        return self._pending[:limit]
+
+    def _sit(self) -> None:
+        """Hold the seat, and ask now and then whether the group's owner has gone."""
+        try:
+            if self._clock.monotonic() - self._asked_at >= ASK_AGAIN_SECONDS:
+                self._asked_at = self._clock.monotonic()
+                self._owned.prove()
+                self._owned.try_own(_seat(self.seat))
+                self._owned.try_own(f"group:{self._group}")
+        except Busy as error:
+            raise self._owned.lost(error) from error
+
+    @property
+    def owner(self) -> bool:
+        """Whether this member deals with what the group holds back."""
+        return f"group:{self._group}" in self._owned.held
+
+    def left(self, seats: Sequence[UUID]) -> list[UUID]:
+        """Seats whose session lock is free: their process has ended, or lost its connection."""
+        return [seat for seat in seats if seat != self.seat and self._owned.try_own(_seat(seat))]
+
+    def _fetch(self, limit: int) -> list[Message]:
+        consumer = self._consumer or self._join()
+        try:
+            first = consumer.poll(WAIT_SECONDS)
+            if first is None:
+                if self._connection.trouble is not None and not consumer.assignment():
+                    raise self._connection.unreachable()
+                return []
+            got = [first, *consumer.consume(limit - 1, 0)] if limit > 1 else [first]
+        except KafkaException as error:
+            raise self._connection.unreachable(error.args[0]) from error
+        wanted = [message for message in got if message.error() is None]
+        if not wanted:
+            self._complain(got)
+        self._connection.trouble = None
+        return wanted
+
+    def _complain(self, got: Iterable[Message]) -> None:
+        for message in got:
+            error = message.error()
+            if error is not None and error.code() in OF_THE_TOPIC:
+                raise Busy(f"{about_topic(message.topic() or ', '.join(self._topics), error)}.".capitalize())
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                raise self._connection.unreachable(error)
+
+    def _join(self) -> Consumer:
+        consumer: Consumer = self._connection.client(
+            Consumer,
+            group_id=f"pairmark.{self._group}",
+            enable_auto_commit=False,
+            enable_auto_offset_store=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            partition_assignment_strategy="cooperative-sticky",
+            session_timeout_ms=SESSION_MS,
+            fetch_wait_max_ms=500,
+            queued_max_messages_kbytes=KEPT_KILOBYTES,
+            receive_message_max_bytes=LARGEST_MESSAGE * 2,
+        )
+        consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+        self._consumer = consumer
+        return consumer
+
+    def _assigned(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self.joined = True
+        if partitions:
+            self.term += 1
+
+    def _revoked(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        gone = {(one.topic, one.partition) for one in partitions}
+        self._pending = [delivery for delivery in self._pending if delivery.position[:2] not in gone]
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Commit the offsets behind these; an offset that is lost, or no longer ours to commit, only repeats the messages."""
+        faults.reach(f"{self._group}.before_acknowledge")
+        behind: dict[Place, int] = {}
+        for topic, partition, offset in (delivery.position for delivery in deliveries):
+            behind[topic, partition] = max(behind.get((topic, partition), 0), offset + 1)
+        dealt_with = {delivery.position for delivery in deliveries}
+        self._pending = [delivery for delivery in self._pending if delivery.position not in dealt_with]
+        if self._consumer is not None:
+            offsets = [TopicPartition(*place, offset) for place, offset in behind.items()]
+            try:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            except KafkaException as error:
+                raise self._connection.unreachable(error.args[0]) from error
+        faults.reach(f"{self._group}.after_acknowledge")
+
+    def close(self) -> None:
+        """Leave the group; offsets under way are waited for."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+        self._pending = []
+        self._owned.close()
+
+
+def _seat(seat: UUID) -> str:
+    return f"seat:{seat}"
+
+
+def _delivery(message: Message) -> Delivery:
+    """A message of anybody's as a delivery of ours. Its id is the event's; what has none is known by its place in the log."""
+    position = (str(message.topic()), int(message.partition() or 0), int(message.offset() or 0))
+    body, flaw = _text(message.value())
+    try:
+        event_id = decode(body).event_id if flaw is None else None
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+        event_id = None
+    event_id = event_id or uuid5(EVENTS, "\x1f".join(map(str, position)))
+    key = _text(message.key())[0] or str(event_id)
+    headers = msgspec.json.encode({name: _text(value)[0] for name, value in _headers(message)}).decode()
+    return Delivery(position, event_id, position[0], key, body, headers, flaw)
+
+
+def _headers(message: Message) -> list[tuple[str, Any]]:
+    return list(message.headers() or ())  # type: ignore[arg-type]  # the library's own types allow more than it returns
+
+
+def _text(value: Any) -> tuple[str, str | None]:
+    """Bytes as text that a database can hold, and what was wrong with them."""
+    raw = value.encode() if isinstance(value, str) else value or b""
+    try:
+        text, flaw = raw.decode(), None
+    except UnicodeDecodeError as error:
+        text, flaw = raw.decode(errors="backslashreplace"), f"byte {error.start} is not UTF-8"
+    if "\x00" in text:
+        text, flaw = text.replace("\x00", "\\x00"), flaw or "it holds a NUL character"
+    return text, flaw
