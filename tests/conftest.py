@@ -16,4 +16,5 @@ pytest_plugins = [
     "support.browser",
     "support.kafka",
     "support.loki",
+    "support.roads",
 ]

@@ -268,12 +268,12 @@ def open_system(
     Where Kafka carries the events and this configuration does not name it, the work is left to those that know it.
     """
     with open_database(config, install=install) as (database, server):
-        kafka = _kafka(config)
+        kafka = kafka_of(config)
         if kafka is None and road.kind(database) == "kafka":
             roles = ()
         system = System(database, clock=clock, heal=server.ensure_running if server else None, kafka=kafka, roles=roles)
         try:
-            if kafka is not None:
+            if kafka is not None and system.roles:
                 road.take_kafka(database, system.transport, system.clock)
             if server is not None:
                 system.accounts.ensure_default()
@@ -282,12 +282,13 @@ def open_system(
             system.close()
 
 
-def _kafka(config: Config) -> "KafkaConnection | None":
+def kafka_of(config: Config) -> "KafkaConnection | None":
+    """The cluster this configuration names, if it names one."""
     if config.kafka is None:
         return None
     from pairmark.messaging.kafka_connection import KafkaConnection  # noqa: PLC0415 - only what is used is loaded
 
-    return KafkaConnection(config.kafka, kafka_settings())
+    return KafkaConnection(config.kafka, kafka_settings(), config.topic_prefix)
 
 
 def _create_database(server: EmbeddedServer) -> None:

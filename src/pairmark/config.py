@@ -1,6 +1,7 @@
 """The one frozen configuration. Nothing else reads the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,15 @@ from pairmark.errors import BadRequest
 
 @dataclass(frozen=True)
 class Config:
-    """Where state lives: an embedded server under `home`, or the server at `database_url`. `kafka`: brokers, if Kafka is used."""
+    """Where state lives: an embedded server under `home`, or the server at `database_url`.
+
+    `kafka`: brokers, if Kafka is used; `topic_prefix` stands before the names of all topics and groups there.
+    """
 
     home: Path
     database_url: str | None = None
     kafka: str | None = None
+    topic_prefix: str = ""
 
     @property
     def embedded(self) -> bool:
@@ -35,6 +40,7 @@ def load(*, database: str | None = None, kafka: str | None = None, environ: Mapp
         home=Path(home).expanduser().absolute() if home else _user_data_folder(),
         database_url=url,
         kafka=_brokers(kafka or environ.get("PAIRMARK_KAFKA") or None),
+        topic_prefix=_prefix(environ.get("PAIRMARK_TOPIC_PREFIX", "")),
     )
 
 
@@ -46,6 +52,14 @@ def _brokers(text: str | None) -> str | None:
             raise BadRequest(
                 "The address of Kafka cannot be read.", remedy="Write it as host:9092, several with commas."
             )
+    return text
+
+
+def _prefix(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,100}", text):
+        raise BadRequest(
+            "PAIRMARK_TOPIC_PREFIX cannot stand in the name of a topic.", remedy="Letters, digits, . _ and - can."
+        )
     return text
 
 

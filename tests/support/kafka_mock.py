@@ -40,6 +40,7 @@ class MockKafka:
         self._library.rd_kafka_conf_set(conf, b"log_level", b"0", said, 512)
         self._owner = ctypes.c_void_p(self._library.rd_kafka_new(0, conf, said, 512))
         self._cluster = ctypes.c_void_p(self._call("mock_cluster_new", self._owner, brokers))
+        self._call("mock_group_initial_rebalance_delay_ms", self._cluster, 0)
         self.bootstrap = str(self._call("mock_cluster_bootstraps", self._cluster).decode())
 
     def _call(self, name: str, *words: Any) -> Any:

@@ -10,7 +10,21 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import pairmark
-from pairmark.cli import assess, audit, credits, db, doctor, score, signals, simulate, status, worker
+from pairmark.cli import (
+    assess,
+    audit,
+    credits,
+    db,
+    deadletter,
+    doctor,
+    outbox,
+    score,
+    signals,
+    simulate,
+    status,
+    topics,
+    worker,
+)
 from pairmark.cli.output import note, put_json
 from pairmark.errors import BadRequest, PairmarkError
 
@@ -47,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     shared.set_defaults(services=True)
     alone = argparse.ArgumentParser(add_help=False, parents=[shared])
     alone.set_defaults(services=False)  # a command that runs none of the services, which are all that keep a log
-    for module in (assess, simulate, score, status, worker, credits, audit, db, doctor):
+    for module in (assess, simulate, score, status, worker, topics, outbox, deadletter, credits, audit, db, doctor):
         module.add(commands, alone if module in (simulate, score) else shared)
     return parser
 

@@ -5,6 +5,7 @@ aggregates, and other topics of this one, which may bring just what the held mes
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -118,6 +119,32 @@ def dead_letters(database: Database, schema: str) -> list[tuple[UUID, str, str, 
     with database.transaction(schema) as tx:
         rows = execute(tx, "SELECT event_id, topic, event_key, attempts, cause FROM dead_letter ORDER BY died_at")
     return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that was set aside, in full."""
+
+    service: str
+    event_id: UUID
+    topic: str
+    aggregate_id: str
+    attempts: int
+    cause: str
+    died_at: datetime
+    headers: str
+    body: str
+
+
+def dead_letter(database: Database, schema: str, event_id: UUID) -> DeadLetter | None:
+    """One dead letter of a service, if it has it."""
+    with database.transaction(schema) as tx:
+        rows = execute(
+            tx,
+            "SELECT event_id, topic, event_key, attempts, cause, died_at, headers::text, body FROM dead_letter WHERE event_id = %s",
+            [event_id],
+        )
+    return DeadLetter(schema, *rows[0]) if rows else None
 
 
 def replay(database: Database, schema: str, event_ids: Sequence[UUID], now: datetime) -> int:

@@ -1,5 +1,6 @@
 """How to reach a Kafka cluster, and what its errors mean to us. Loaded only where Kafka carries the events."""
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,14 +34,16 @@ _ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC
 class KafkaConnection:
     """One cluster: `brokers` as host:port, several with commas; `settings` say how to log in there.
 
-    `trouble` is the last thing a client complained about since something last went well.
+    `prefix` stands before the name of every topic and group, so that several installations can share a cluster. `trouble` is the
+    last thing a client complained about since something last went well.
     """
 
     brokers: str
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    prefix: str = ""
     trouble: str | None = field(default=None, init=False)
 
-    def client(self, kind: Callable[[dict[str, Any]], Any], **wanted: Any) -> Any:
+    def client(self, kind: Callable[..., Any], **wanted: Any) -> Any:
         """A client of this kind (`Producer`, `Consumer`, `AdminClient`); settings are written with _ for the dot."""
         conf = {
             "bootstrap.servers": self.brokers,
@@ -55,7 +58,7 @@ class KafkaConnection:
             **self.settings,
         }
         try:
-            return kind(conf)
+            return kind(conf, logger=_silent())
         except KafkaException as error:
             named = re.search(r'property:? "([\w.]+)"', str(error))
             raise BadRequest(
@@ -73,6 +76,14 @@ class KafkaConnection:
             f"Kafka at {self.brokers} cannot be reached: {why}.",
             remedy="Nothing is lost; it goes on by itself when Kafka is up.",
         )
+
+
+def _silent() -> logging.Logger:
+    """Where the client's own lines go: what matters of them is told as errors, in our words."""
+    logger = logging.getLogger("pairmark.kafka")
+    logger.propagate = False
+    logger.addHandler(logging.NullHandler()) if not logger.handlers else None
+    return logger
 
 
 def words(error: KafkaError) -> str:

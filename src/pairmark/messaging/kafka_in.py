@@ -43,7 +43,7 @@ class KafkaSubscription:
         self.joined = False
         self._connection = connection
         self._group = group
-        self._topics = list(topics)
+        self._topics = [connection.prefix + topic for topic in topics]
         self._clock = clock
         self._owned = OwnedConnection(database, group, waits_for_disk=False)
         self._asked_at = float("-inf")
@@ -54,7 +54,7 @@ class KafkaSubscription:
         """What came and is not acknowledged yet; else the next messages, at most `limit`."""
         self._sit()
         if not self._pending:
-            self._pending = [_delivery(message) for message in self._fetch(limit)]
+            self._pending = [_delivery(message, self._connection.prefix) for message in self._fetch(limit)]
         return self._pending[:limit]
 
     def _sit(self) -> None:
@@ -105,7 +105,7 @@ class KafkaSubscription:
     def _join(self) -> Consumer:
         consumer: Consumer = self._connection.client(
             Consumer,
-            group_id=f"pairmark.{self._group}",
+            group_id=f"{self._connection.prefix}pairmark.{self._group}",
             enable_auto_commit=False,
             enable_auto_offset_store=False,
             auto_offset_reset="earliest",
@@ -158,7 +158,7 @@ def _seat(seat: UUID) -> str:
     return f"seat:{seat}"
 
 
-def _delivery(message: Message) -> Delivery:
+def _delivery(message: Message, prefix: str) -> Delivery:
     """A message of anybody's as a delivery of ours. Its id is the event's; what has none is known by its place in the log."""
     position = (str(message.topic()), int(message.partition() or 0), int(message.offset() or 0))
     body, flaw = _text(message.value())
@@ -169,7 +169,7 @@ def _delivery(message: Message) -> Delivery:
     event_id = event_id or uuid5(EVENTS, "\x1f".join(map(str, position)))
     key = _text(message.key())[0] or str(event_id)
     headers = msgspec.json.encode({name: _text(value)[0] for name, value in _headers(message)}).decode()
-    return Delivery(position, event_id, position[0], key, body, headers, flaw)
+    return Delivery(position, event_id, position[0].removeprefix(prefix), key, body, headers, flaw)
 
 
 def _headers(message: Message) -> list[tuple[str, Any]]:

@@ -87,11 +87,10 @@ class KafkaTransport:
         if left or any(error.code() not in OF_THE_TOPIC for error in run.errors.values()):
             self.close()
 
-    @staticmethod
-    def _produce(producer: Producer, event: Stored, run: _Run) -> None:
+    def _produce(self, producer: Producer, event: Stored, run: _Run) -> None:
         told = partial(run.told, event)
         try:
-            producer.produce(event.topic, event.body, event.key, on_delivery=told, headers=_headers(event))
+            producer.produce(self._named(event), event.body, event.key, on_delivery=told, headers=_headers(event))
         except KafkaException as error:
             run.refused(event, error.args[0])
         except BufferError:
@@ -114,15 +113,17 @@ class KafkaTransport:
             run.stopped.discard((event.topic, event.key))
         return found
 
-    @staticmethod
-    def _failure(event: Stored, run: _Run) -> Failure | None:
+    def _named(self, event: Stored) -> str:
+        return self._connection.prefix + event.topic
+
+    def _failure(self, event: Stored, run: _Run) -> Failure | None:
         error = run.errors.get(event.id)
         if error is None:
             return None
         if error.code() in OF_THE_EVENT:
             return Failure(f"{event.topic} does not take an event of this kind: {words(error)}", fatal=True)
         if error.code() in OF_THE_TOPIC:
-            return Failure(about_topic(event.topic, error), fatal=False, shared=True)
+            return Failure(about_topic(self._named(event), error), fatal=False, shared=True)
         return None
 
     def _connect(self) -> Producer:

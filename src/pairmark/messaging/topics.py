@@ -47,7 +47,7 @@ def settings(topic: str) -> dict[str, str]:
 def create(connection: KafkaConnection, partitions: int = PARTITIONS, replication: int = -1) -> dict[str, bool]:
     """Make the topics that are missing; returns for each whether it was made now. `replication` -1: as the cluster does it."""
     admin = connection.client(AdminClient)
-    wanted = [NewTopic(name, partitions, replication, config=settings(name)) for name in NAMES]
+    wanted = [NewTopic(connection.prefix + name, partitions, replication, config=settings(name)) for name in NAMES]
     made = {}
     for name, future in admin.create_topics(wanted, operation_timeout=ANSWER_SECONDS).items():
         try:
@@ -67,10 +67,11 @@ def check(connection: KafkaConnection) -> list[Finding]:
         known = admin.list_topics(timeout=ANSWER_SECONDS).topics
     except KafkaException as error:
         raise _refusal(connection, error.args[0], "The topics cannot be listed") from error
-    found = [Finding(name, "is missing", fatal=True) for name in NAMES if name not in known]
-    there = [name for name in NAMES if name in known]
+    names = [connection.prefix + name for name in NAMES]
+    found = [Finding(name, "is missing", fatal=True) for name in names if name not in known]
+    there = [name for name in names if name in known]
     for name, config in zip(there, _configs(connection, admin, there), strict=True):
-        found += _compare(name, len(known[name].partitions), config)
+        found += _compare(name, settings(name.removeprefix(connection.prefix)), len(known[name].partitions), config)
     return sorted(found, key=lambda finding: not finding.fatal)
 
 
@@ -83,8 +84,8 @@ def _configs(connection: KafkaConnection, admin: Any, names: Sequence[str]) -> l
         raise _refusal(connection, error.args[0], "The settings of the topics cannot be read") from error
 
 
-def _compare(name: str, partitions: int, config: dict[str, Any]) -> list[Finding]:
-    wanted, found = settings(name), []
+def _compare(name: str, wanted: dict[str, str], partitions: int, config: dict[str, Any]) -> list[Finding]:
+    found = []
     if "compact" in config["cleanup.policy"].value:
         found.append(Finding(name, "is compacted: of the events of one batch only the last would be kept", fatal=True))
     retention = int(config["retention.ms"].value)

@@ -139,4 +139,5 @@ CREATE TABLE {schema}.in_hand (
     event_ids uuid[] NOT NULL
 ) WITH (fillfactor = 50);
 GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.in_hand TO pairmark_{schema};
+GRANT SELECT ON {schema}.in_hand TO pairmark_selfcheck;
 """
