@@ -17,4 +17,5 @@ pytest_plugins = [
     "support.kafka",
     "support.loki",
     "support.roads",
+    "support.fleet",
 ]

@@ -137,6 +137,11 @@ class Running:
         """Send a signal to it, not to its server."""
         self.process.send_signal(number)
 
+    def line(self) -> str:
+        """The next line it says on stderr."""
+        assert self.process.stderr is not None
+        return self.process.stderr.readline()
+
     def end(self, timeout: float = LONGEST) -> Done:
         """Wait for its end."""
         out, err = self.process.communicate(timeout=timeout)

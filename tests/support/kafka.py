@@ -47,6 +47,7 @@ SETTINGS = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "500",
     "log.cleaner.dedupe.buffer.size": "2097152",
     "log.segment.bytes": "16777216",
     "log.retention.ms": "-1",  # tests send messages of years ago
