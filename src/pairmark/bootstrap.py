@@ -18,9 +18,10 @@ from pairmark.judges.spec import build_judge, parse_judge
 from pairmark.messaging import road
 from pairmark.messaging.consumer import Consumer, Handler
 from pairmark.messaging.local import LocalSubscription, LocalTransport
-from pairmark.messaging.loop import Bell, Loop, Step, drain
+from pairmark.messaging.loop import LONGEST_POLL, Bell, Loop, Step, drain
 from pairmark.messaging.relay import Relay
 from pairmark.messaging.transport import Subscription, Transport
+from pairmark.messaging.wakeups import Wakeups
 from pairmark.services.assessment.callbacks import Callbacks
 from pairmark.services.assessment.content import Content
 from pairmark.services.assessment.continuation import Continuation
@@ -70,6 +71,7 @@ class System:
         roles: Collection[str] = ROLES,
     ) -> None:
         self.roles = frozenset(roles)
+        self.kafka = kafka
         self.database = database
         self.clock = clock or SystemClock()
         self.bell = Bell()
@@ -167,24 +169,42 @@ class System:
     @contextmanager
     def running(self) -> Iterator[list[Loop]]:
         """Run every step on a loop of its own while the block lasts; a loop's failure is raised at the end."""
-        loops = [
-            Loop(name, self._healing(step), self.bell, rings=_RINGS.get(name, ("relay", "continuation", "asker")))
-            for name, step in self.steps().items()
-        ]
+        loops = [self._loop(name, step) for name, step in self.steps().items()]
+        wakeups = Wakeups(self.database, self.bell, self._concerns_others, self._would_act)
+        wakeups.start()
         self.asker.go_on()
         if "monitor" in self.roles:
             self.monitor.resume()
         for loop in loops:
             loop.start()
+        self.bell.ring("relay")  # what was written before anybody listened here
         try:
             yield loops
         finally:
             self.asker.stop()
+            wakeups.stop()
             for loop in loops:
                 loop.stop()
             until = self.clock.monotonic() + STOP_SECONDS
             for loop in loops:
                 loop.join(timeout=max(until - self.clock.monotonic(), 0.1))
+
+    def _loop(self, name: str, step: Step) -> Loop:
+        waits_itself = self.kafka is not None and name in self.consumers
+        rings = _RINGS.get(name, ("relay", "continuation", "asker"))
+        return Loop(
+            name, self._healing(step), self.bell, rings=rings, longest_poll=0.0 if waits_itself else LONGEST_POLL
+        )
+
+    def _concerns_others(self, name: str) -> bool:
+        """Whether a part may be at work in another process only: relays share out outboxes, local groups have one owner."""
+        return name == "relay" or name in self.consumers
+
+    def _would_act(self, name: str) -> bool:
+        """Whether waking this part here is of use."""
+        if name == "relay":
+            return any(relay.owner for relay in self.relays.values())
+        return name in self.subscriptions and self.subscriptions[name].owner
 
     def heal(self) -> None:
         """After trouble with the embedded server: start it again if it is gone."""

@@ -10,7 +10,7 @@ from pairmark.bootstrap import System
 from pairmark.errors import Busy
 from pairmark.messaging.loop import Loop
 
-LOOK_EVERY = 0.2
+LOOK_EVERY = 1.0
 JOIN_SECONDS = 30.0
 """How long `once` waits to be given its share of the topics."""
 QUIET_ROUNDS = 3
@@ -28,7 +28,7 @@ def work(system: System, tell: Tell) -> None:
             if failed is not None:
                 raise failed
             trouble.look(loops)
-            time.sleep(LOOK_EVERY)  # other threads work
+            system.bell.signal("failure").wait(LOOK_EVERY)  # other threads work
 
 
 def work_once(system: System) -> int:

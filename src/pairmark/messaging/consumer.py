@@ -24,6 +24,7 @@ Handler = Callable[[Tx, Sequence[Any]], None]
 """Applies messages of one topic, in order, inside the transaction it is given."""
 
 LIMIT = 500
+HELD_CHECK_SECONDS = 1.0
 INBOX = """
 INSERT INTO inbox (event_id, topic) SELECT i, t FROM unnest(%b::uuid[], %b::text[], %b::text[]) AS e (i, t, k)
 WHERE NOT EXISTS (SELECT FROM held_message h WHERE h.event_key = k AND h.topic = t)
@@ -141,9 +142,8 @@ class Consumer:
         """Try held messages again, one at a time, each in its own transaction."""
         if not self._subscription.owner or self._clock.monotonic() < self._next_held_check:
             return 0
-        self._next_held_check = self._clock.monotonic() + 0.5
-        with self._database.transaction(self.schema) as tx:
-            ready = held.due(tx, self._clock.now(), LIMIT)
+        self._next_held_check = self._clock.monotonic() + HELD_CHECK_SECONDS
+        ready = held.due(self._database, self.schema, self._clock.now(), LIMIT)
         for delivery, attempts in ready:
             self._retry(delivery, attempts + 1)
         if ready:

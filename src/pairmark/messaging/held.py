@@ -44,10 +44,10 @@ def held_places(tx: Tx, keys: Sequence[str]) -> set[tuple[str, str]]:
     return {(row[0], row[1]) for row in rows}
 
 
-def due(tx: Tx, now: datetime, limit: int) -> list[tuple[Delivery, int]]:
+def due(database: Database, schema: str, now: datetime, limit: int) -> list[tuple[Delivery, int]]:
     """The first held message of each topic and aggregate whose time has come, with its failed attempts so far."""
-    rows = execute(
-        tx,
+    rows = database.at_once(
+        schema,
         "SELECT event_id, topic, event_key, body, headers::text, attempts FROM ("
         "SELECT DISTINCT ON (event_key, topic) * FROM held_message ORDER BY event_key, topic, position) f "
         "WHERE next_attempt_at <= %s ORDER BY position LIMIT %s",

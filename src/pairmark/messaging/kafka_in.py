@@ -21,13 +21,13 @@ from pairmark.messaging.transport import Delivery
 from pairmark.storage import faults
 from pairmark.storage.connection import Database
 
-WAIT_SECONDS = 0.25
+WAIT_SECONDS = 1.0
 """How long a poll waits for a first message; the broker answers as soon as there is one."""
 SESSION_MS = 10_000
 """A member that has not been heard of for so long is dead to its group, which shares out its partitions."""
 KEPT_KILOBYTES = 16_384
 """What a member fetches ahead; more stays with the broker."""
-ASK_AGAIN_SECONDS = 1.0
+ASK_AGAIN_SECONDS = 3.0
 
 Place = tuple[str, int]
 
@@ -112,7 +112,7 @@ class KafkaSubscription:
             isolation_level="read_committed",
             partition_assignment_strategy="cooperative-sticky",
             session_timeout_ms=SESSION_MS,
-            fetch_wait_max_ms=500,
+            fetch_wait_max_ms=1_000,
             queued_max_messages_kbytes=KEPT_KILOBYTES,
             receive_message_max_bytes=LARGEST_MESSAGE * 2,
         )

@@ -12,9 +12,9 @@ from pairmark.errors import Busy
 from pairmark.messaging.backoff import delay_seconds
 
 SHORTEST_POLL = 0.02
-LONGEST_POLL = 0.25
-SLOWING = 1.1
-"""Factor from one idle poll to the next: after 1 s of quiet a loop looks every 0.1 s, after 2.5 s every `LONGEST_POLL`."""
+LONGEST_POLL = 2.0
+SLOWING = 1.15
+"""Factor from one idle poll to the next: after 1 s of quiet a loop looks every 0.15 s, after 15 s every `LONGEST_POLL`."""
 
 _log = structlog.get_logger(__name__)
 
@@ -22,16 +22,23 @@ Step = Callable[[], int]
 
 
 class Bell:
-    """Named wake-up signals inside one process."""
+    """Named wake-up signals inside one process. `abroad`, if given, hears every ring, to pass it on to other processes."""
 
     def __init__(self) -> None:
         self._events: dict[str, threading.Event] = {}
+        self.abroad: Callable[[str], None] | None = None
 
     def signal(self, name: str) -> threading.Event:
         """The event that wakes `name`."""
         return self._events.setdefault(name, threading.Event())
 
     def ring(self, name: str) -> None:
+        """Wake `name`, here and wherever it runs."""
+        self.ring_here(name)
+        if self.abroad is not None:
+            self.abroad(name)
+
+    def ring_here(self, name: str) -> None:
         """Wake `name`, if it runs here."""
         event = self._events.get(name)
         if event is not None:

@@ -92,8 +92,11 @@ class Relay:
     def step(self) -> int:
         """Claim, send and mark once; returns how many events were acknowledged."""
         try:
-            if not self._hold_buckets():
-                return 0
+            if not self._leased():
+                if self.owner and len(self._buckets) == BUCKETS and not self._claim():
+                    return 0  # an idle owner of everything needs no lease, and writes none
+                if not self._hold_buckets():
+                    return 0
             rows = self._claim()
             if not rows:
                 return 0
@@ -102,16 +105,22 @@ class Relay:
             self._buckets = []
             raise self._owned.lost(error) from error
 
+    @property
+    def owner(self) -> bool:
+        """Whether this relay, and no other, sends for some buckets."""
+        return bool(self._buckets and self._owned.held)
+
+    def _leased(self) -> bool:
+        return self.owner and self._clock.monotonic() < self._leased_until - LEASE_SECONDS / 2
+
     def _hold_buckets(self) -> bool:
         """Own buckets under a lease that outlasts the transport's delivery time-out.
 
         Who gets a session lock knows that its last owner is gone or cut off. Its token is replaced, so it can mark nothing more;
         its lease is waited out only where a send it has begun could still do harm.
         """
-        if self._buckets and self._owned.held and self._clock.monotonic() < self._leased_until - LEASE_SECONDS / 2:
-            return True
         session = self._owned.connection()
-        owned = [bucket for bucket in range(BUCKETS) if self._owned.try_own(f"relay:{self._schema}:{bucket}")]
+        owned = self._owned.try_own_each({f"relay:{self._schema}:{bucket}": bucket for bucket in range(BUCKETS)})
         if not owned:
             return False
         started = self._clock.monotonic()

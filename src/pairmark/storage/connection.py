@@ -73,12 +73,12 @@ class Database:
             connection.commit()
             faults.reach(f"{role}.after_commit")
 
-    def at_once(self, role: str, query: LiteralString, params: Any) -> None:
-        """One statement of `role`, a transaction by itself, in one round trip."""
+    def at_once(self, role: str, query: LiteralString, params: Any) -> list[TupleRow]:
+        """One statement of `role`, a transaction by itself, in one round trip; returns what it returns."""
         with translated(), self._pool(role).connection() as connection:
             connection.autocommit = True
             try:
-                connection.execute(query, params)
+                return execute(connection, query, params)
             finally:
                 if not connection.closed:
                     connection.autocommit = False
