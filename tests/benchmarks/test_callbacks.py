@@ -9,12 +9,10 @@ import pytest
 
 from pairmark.bootstrap import System
 from pairmark.events.catalogue import ComparisonResult
-from pairmark.events.envelope import outgoing
-from pairmark.events.identity import comparison_id
 from pairmark.messaging.consumer import Consumer
 from pairmark.messaging.transport import Delivery, Stored, Subscription
 from pairmark.services.assessment.callbacks import RECORD, Callbacks
-from support.system import submit
+from support.asked import asked_batches, callback
 
 pytestmark = pytest.mark.benchmark
 
@@ -76,7 +74,7 @@ def test_callbacks_recorded(record, durable):
 
 def per_callback(system: System, essays: int, count: int) -> float:
     """Seconds for each of `count` callbacks; the batch has asked for all of them before."""
-    batch_id = asked_batch(system, essays, count)
+    (batch_id,) = asked_batches(system, 1, essays, count)
     deliver(system, batch_id, count)
     subscription = system.subscriptions["assessment"]
     topic = ComparisonResult.topic
@@ -93,33 +91,6 @@ def per_callback(system: System, essays: int, count: int) -> float:
     return spent / count
 
 
-def asked_batch(system: System, essays: int, count: int) -> UUID:
-    """A batch that waits for `count` answers and whose judge has not been asked yet."""
-    number = asked_batch.__dict__.setdefault("made", [])
-    number.append(count)
-    ticket = submit(system, essays, budget=count, seed=len(number))
-    while (batch := system.assessment.batch(ticket.job_id)) is None or not batch.sent:
-        system.relay_step()
-        system.consumers["assessment"].step()
-        system.consumers["entitlements"].step()
-        system.continuation.step()
-    with system.database.connect() as admin:
-        rest = {"id": batch.id, "from": batch.sent, "to": count, "essays": essays}
-        admin.execute("INSERT INTO assessment.wave (batch_id, wave, size, planned_at) VALUES (%s, 2, %s, now())",
-                      [batch.id, max(count - batch.sent, 1)])  # fmt: skip
-        admin.execute(
-            "UPDATE assessment.batch SET sent = %(to)s, wave = 2, version = version + 1 WHERE id = %(id)s", rest
-        )
-        ids = [comparison_id(batch.id, ordinal) for ordinal in range(batch.sent, count)]
-        admin.execute(
-            "INSERT INTO assessment.comparison (batch_id, ordinal, id, wave, first, second, repeat) "
-            "SELECT %s, o, i, 2, o %% %s, (o + 1) %% %s, 0 FROM unnest(%b::int[], %b::uuid[]) AS c (o, i)",
-            [batch.id, essays, essays, list(range(batch.sent, count)), ids],
-        )
-        admin.execute("ANALYZE assessment.comparison")
-    return batch.id
-
-
 def deliver(system: System, batch_id: UUID, count: int) -> None:
     """Put the answers where the local transport puts them."""
     events = [callback(batch_id, ordinal) for ordinal in range(count)]
@@ -127,26 +98,6 @@ def deliver(system: System, batch_id: UUID, count: int) -> None:
         system.transport.publish(
             [Stored(e.id, e.aggregate_id, e.event_type, e.body, e.headers) for e in events[start : start + 500]]
         )
-
-
-def callback(batch_id: UUID, ordinal: int):
-    request = comparison_id(batch_id, ordinal)
-    event = ComparisonResult(
-        event_name=ComparisonResult.topic,
-        entity_id=str(batch_id),
-        request_id=str(request),
-        winner="Essay A" if ordinal % 2 else "Essay B",
-        justification="The first text gives reasons, the second repeats its claim.",
-        confidence=4.0,
-        provider="pairmark",
-        model="simulated",
-        response_time_ms=900,
-        cost_estimate=0.0004,
-        request_metadata={"cj_batch_id": str(batch_id), "presented_order": "ab", "judge": "simulated"},
-    )
-    return outgoing(
-        event, aggregate_id=str(batch_id), source="judging", correlation_id=batch_id, fact_key=f"{request}, attempt 1"
-    )
 
 
 def bare_inserts(system: System, count: int) -> float:

@@ -24,7 +24,7 @@ Handler = Callable[[Tx, Sequence[Any]], None]
 """Applies messages of one topic, in order, inside the transaction it is given."""
 
 LIMIT = 500
-HELD_CHECK_SECONDS = 1.0
+HELD_CHECK_SECONDS = 0.5
 INBOX = """
 INSERT INTO inbox (event_id, topic) SELECT i, t FROM unnest(%b::uuid[], %b::text[], %b::text[]) AS e (i, t, k)
 WHERE NOT EXISTS (SELECT FROM held_message h WHERE h.event_key = k AND h.topic = t)
