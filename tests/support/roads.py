@@ -147,6 +147,32 @@ def orders(deliveries: Sequence[Delivery]) -> dict[tuple[str, str], list[int]]:
     return found
 
 
+def stored_log(connection: KafkaConnection, topic: str) -> list[dict[str, Any]]:
+    """Every message of a topic from its start, as JSON, in the order of each partition; read without our own code."""
+    from confluent_kafka import Consumer, TopicPartition  # noqa: PLC0415 - needs the extra
+
+    name = connection.prefix + topic
+    settings = {
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+        "log_level": 0,
+    }
+    login = {"bootstrap.servers": connection.brokers, "group.id": f"count-{uuid4()}"}
+    consumer = Consumer(settings | login)
+    partitions = consumer.list_topics(name, 10).topics[name].partitions
+    consumer.assign([TopicPartition(name, number, 0) for number in partitions])
+    found, unread = [], set(partitions)
+    while unread:
+        for message in consumer.consume(500, 0.2):
+            if message.error() is not None:
+                unread.discard(message.partition())
+            else:
+                found.append(message)
+    consumer.close()
+    return [json.loads(message.value()) for message in found]
+
+
 def cluster_of(request: pytest.FixtureRequest, name: str, partitions: int = 3) -> KafkaConnection:
     """A mock or a real cluster with every topic, which nobody else uses under these names."""
     from pairmark.messaging import topics  # noqa: PLC0415 - needs the extra

@@ -81,11 +81,25 @@ class KafkaTransport:
         for number, event in enumerate(events):
             if (event.topic, event.key) not in run.stopped:
                 self._produce(producer, event, run)
-            if number % POLL_EVERY == POLL_EVERY - 1:
-                producer.poll(0)
-        left = producer.flush(max(until - self._clock.monotonic(), 0.0))
-        if left or any(error.code() not in OF_THE_TOPIC for error in run.errors.values()):
-            self.close()
+            if number % POLL_EVERY == POLL_EVERY - 1 and not self._reports(producer, 0):
+                break
+        while len(producer) and self._clock.monotonic() < until:
+            self._reports(producer, max(until - self._clock.monotonic(), 0))
+        if len(producer) or run.errors:
+            self.close()  # what it believes about the cluster goes with it
+
+    @staticmethod
+    def _reports(producer: Producer, seconds: float) -> bool:
+        """Receive delivery reports; False when a gap has ended the producer, whose other events are then reported as failed.
+
+        Not `flush`: it goes on after the library has raised what ended the producer, and loses a report.
+        """
+        try:
+            producer.poll(seconds)
+        except KafkaException:
+            producer.purge()
+            return False
+        return True
 
     def _produce(self, producer: Producer, event: Stored, run: _Run) -> None:
         told = partial(run.told, event)
@@ -146,7 +160,7 @@ class KafkaTransport:
         """Drop the producer with all it still holds."""
         if self._producer is not None:
             self._producer.purge()
-            self._producer.flush(0)
+            self._reports(self._producer, 0)
             self._producer = None
 
 
