@@ -8,7 +8,6 @@ from threading import Thread
 import psycopg
 import pytest
 
-from pairmark.audit.selfcheck import self_check
 from pairmark.bootstrap import System, open_database, open_system
 from pairmark.clock import ManualClock
 from pairmark.config import Config
@@ -201,9 +200,11 @@ def test_a_moved_source_refuses_every_work_and_says_where_it_went(source: str, g
             opening(config),
         ):
             pass
-    with pytest.raises(BadRequest, match="moved to the goal on .* Set PAIRMARK_DATABASE"):
-        with old.transaction("assessment") as tx:
-            execute(tx, "UPDATE served SET at = now()")
+    with (
+        pytest.raises(BadRequest, match="moved to the goal on .* Set PAIRMARK_DATABASE"),
+        old.transaction("assessment") as tx,
+    ):
+        execute(tx, "UPDATE served SET at = now()")
     with pytest.raises(BadRequest, match="moved to the goal"):
         System(old).accounts.grant("user", "ann", 1, "late", BEGIN)
     with old.connect() as connection:

@@ -1,9 +1,10 @@
-"""`pairmark db`: the schema of the database, and moving what it holds."""
+"""`pairmark db`: the schema of the database, moving what it holds, and taking away what is old."""
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from typing import Any
 
 from pairmark.cli.output import put_json, say
@@ -12,7 +13,7 @@ from pairmark.errors import BadRequest
 
 def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Declare the command and its actions."""
-    parser = commands.add_parser("db", help="create and upgrade the database schema, move the database")
+    parser = commands.add_parser("db", help="set the database up, move it, prune it")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     upgrading = actions.add_parser("upgrade", parents=[shared], help="bring every schema to this version of Pairmark")
     upgrading.set_defaults(run=upgrade)
@@ -28,6 +29,41 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     copying.set_defaults(
         run=copy, after_stop="The same command goes on; until it has ended, nothing is lost on either side."
     )
+    pruning = actions.add_parser(
+        "prune",
+        parents=[shared],
+        help="take away old messages",
+        description="Take away events published, messages received and messages set aside as unusable before a time. What "
+        "keeps a fact from being told or applied twice stays for ever; so do dead letters and whatever waits.",
+    )
+    pruning.add_argument("--older-than", metavar="TIME", type=_age, required=True, help="such as 90d or 12h")
+    pruning.add_argument("--dry-run", action="store_true", help="only count")
+    pruning.set_defaults(run=prune)
+
+
+def _age(text: str) -> timedelta:
+    from pairmark.cli.audit.recurrence import duration  # noqa: PLC0415 - start-up time
+
+    return duration(text)
+
+
+def prune(arguments: argparse.Namespace) -> int:
+    """Take old rows away and say how many went from where."""
+    from pairmark.bootstrap import open_database  # noqa: PLC0415 - start-up time
+    from pairmark.config import load  # noqa: PLC0415
+    from pairmark.storage import pruning  # noqa: PLC0415
+
+    with open_database(load(database=arguments.database), install=False) as (database, _):
+        done = pruning.prune(database, arguments.older_than, dry_run=arguments.dry_run)
+    if arguments.json:
+        put_json({"dry_run": arguments.dry_run, "rows": {one.table: one.rows for one in done}})
+        return 0
+    for one in done:
+        if one.rows:
+            say(f"{one.table}: {one.rows:,} rows")
+    total = sum(one.rows for one in done)
+    say(f"{total:,} rows would go." if arguments.dry_run else f"{total:,} rows went.")
+    return 0
 
 
 def copy(arguments: argparse.Namespace) -> int:

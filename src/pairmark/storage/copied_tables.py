@@ -4,7 +4,7 @@ Rows go by binary COPY, one piece of memory at a time. Counts and digests are re
 either database is not here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
@@ -134,11 +134,10 @@ def move_rows(out: Tx, into: Tx, table: Table, told: Callable[[int], None]) -> N
     wanted = digest(out, table)
     reading = sql.SQL("COPY {} ({}) TO STDOUT (FORMAT BINARY)").format(table.identifier, table.listed)
     writing = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table.identifier, table.listed)
-    with out.cursor() as reader, into.cursor() as writer:
-        with reader.copy(reading) as source, writer.copy(writing) as goal:
-            for piece, number in _pieces(source):
-                goal.write(piece)
-                told(number)
+    with out.cursor() as reader, into.cursor() as writer, reader.copy(reading) as source, writer.copy(writing) as goal:
+        for piece, number in _pieces(source):
+            goal.write(piece)
+            told(number)
     faults.reach(f"copy.rows.{table}")
     arrived = digest(into, table)
     if arrived != wanted:
@@ -149,7 +148,7 @@ def move_rows(out: Tx, into: Tx, table: Table, told: Callable[[int], None]) -> N
     into.execute(sql.SQL("ANALYZE {}").format(table.identifier))
 
 
-def _pieces(source: Iterator[bytes | bytearray | memoryview]) -> Iterator[tuple[bytes, int]]:
+def _pieces(source: Iterable[bytes | bytearray | memoryview]) -> Iterator[tuple[bytes, int]]:
     """Rows as the server sends them, one by one, put together to larger pieces; with the number of rows in each."""
     pending: list[bytes | bytearray | memoryview] = []
     size = 0
