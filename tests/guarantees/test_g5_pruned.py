@@ -1,4 +1,4 @@
-"""G2, G5: pruning takes away rows, never a key: told everything again after the most radical pruning, no service does anything twice."""
+"""G2, G5: pruning takes away rows, never a key: told all again after the most radical pruning, no service does a thing twice."""
 
 from datetime import timedelta
 
@@ -56,14 +56,14 @@ def test_g5_everything_pruned_and_told_again_has_no_second_effect(
 
 def test_g2_a_pruned_end_is_not_announced_again(worked: System, database: Database):
     pruning.prune(database, NOW)
-    copied = "INSERT INTO assessment.event_outbox (id, aggregate_id, aggregate_type, event_type, event_data, event_key, topic, headers) "
     with database.connect() as connection:
         facts = execute(connection, "SELECT batch_id, event_type FROM assessment.emitted_fact")
         assert len(facts) > 5
         for batch, kind in facts:
             with pytest.raises(Exception, match="emitted_fact"):
                 connection.execute(
-                    copied.encode() + b"VALUES (gen_random_uuid(), %s, 'cj_batch', %s, '{}', %s, %s, '{}')",
+                    "INSERT INTO assessment.event_outbox (id, aggregate_id, aggregate_type, event_type, event_data, event_key, "
+                    "topic, headers) VALUES (gen_random_uuid(), %s, 'cj_batch', %s, '{}', %s, %s, '{}')",
                     [batch, kind, batch, kind],
                 )
 

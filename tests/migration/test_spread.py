@@ -3,10 +3,8 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from pairmark.audit.selfcheck import self_check
 from pairmark.bootstrap import System
@@ -17,7 +15,7 @@ from pairmark.outcome import collect
 from pairmark.storage import schema
 from pairmark.storage.connection import Database, execute
 from support.command import TEXTS, VOTES, Pairmark
-from support.postgres import Databases
+from support.postgres import Databases, as_url
 from support.system import submit
 
 OURS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema|public)' ORDER BY 1"
@@ -36,12 +34,6 @@ def empty(postgres: Databases) -> Iterator[Callable[[str], str]]:
     yield create
     for name in made:
         postgres.drop(name)
-
-
-def url(conninfo: str) -> str:
-    """A connection string as an address."""
-    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
-    return f"postgresql://{parts.pop('user')}@/{parts.pop('dbname')}?{urlencode(parts)}"
 
 
 def schemas_at(database: Database, name: str) -> list[str]:
@@ -142,8 +134,8 @@ def test_commands_take_the_addresses_from_the_environment(empty: Callable[[str],
     with tempfile.TemporaryDirectory(prefix="pm-url-") as folder:
         pairmark = Pairmark(
             Path(folder),
-            PAIRMARK_DATABASE=url(empty("main")),
-            PAIRMARK_DATABASE_JUDGING=url(empty("judging")),
+            PAIRMARK_DATABASE=as_url(empty("main")),
+            PAIRMARK_DATABASE_JUDGING=as_url(empty("judging")),
             PAIRMARK_DATABASE_CONTENT="",
         )
         done = pairmark.json("assess", TEXTS, "--judge", f"replay:{VOTES}", "--seed", "1", "--out", tmp_path / "out")

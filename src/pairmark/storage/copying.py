@@ -29,11 +29,10 @@ Told = Callable[[str, int, int], None]
 LOCK_SECONDS = 20
 _SESSION = """
 SELECT set_config(name, value, false) FROM (VALUES ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
-    ('transaction_timeout', '0'), ('TimeZone', 'UTC'), ('DateStyle', 'ISO'), ('IntervalStyle', 'postgres'), ('extra_float_digits', '1'),
-    ('bytea_output', 'hex'), ('search_path', 'pg_catalog')) AS wanted (name, value)
+    ('transaction_timeout', '0'), ('TimeZone', 'UTC'), ('DateStyle', 'ISO'), ('IntervalStyle', 'postgres'),
+    ('extra_float_digits', '1'), ('bytea_output', 'hex'), ('search_path', 'pg_catalog')) AS wanted (name, value)
 WHERE EXISTS (SELECT FROM pg_settings s WHERE s.name = wanted.name)
 """
-_ITSELF = "SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()"
 _FOREIGN = """
 SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'installation') AND NOT EXISTS (
@@ -61,7 +60,7 @@ class Side:
 def copy(source: Side, goal: Side, told: Told, *, upgrade_if_needed: bool = False) -> Copied:
     """Move the installation at `source` to `goal`, or go on with a move that was cut off; the source must be at rest."""
     with translated(), _session(source.database) as out, _session(goal.database) as into:
-        if execute(out, _ITSELF) == execute(into, _ITSELF):
+        if installation.itself(out) == installation.itself(into):
             raise BadRequest(f"{goal.name} is the database that is to be moved.", remedy="Name another one after --to.")
         with installation.alone(out, source.name), installation.alone(into, goal.name):
             faults.reach("copy.alone")

@@ -59,6 +59,12 @@ def found(connection: Tx, identity: UUID | None, schemas: Sequence[str]) -> UUID
     return UUID(str(rows[0][0])) if rows else execute(connection, "SELECT id FROM installation.standing")[0][0]
 
 
+def itself(connection: Tx) -> tuple[object, ...]:
+    """What tells a database from every other one, whatever address leads there."""
+    query = "SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()"
+    return tuple(execute(connection, query)[0])
+
+
 def check_work(here: Standing | None) -> None:
     """Refuse to work on a database that moved away, or is not all there yet."""
     if here is None or here.state == ACTIVE:

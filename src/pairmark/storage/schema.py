@@ -102,8 +102,7 @@ def _refuse_two_addresses_of_one(database: Database) -> None:
     known: dict[tuple[object, ...], str] = {}
     for address, schemas in database.places(SCHEMAS).items():
         with database.connect(schema=schemas[0]) as connection:
-            query = "SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()"
-            itself = execute(connection, query)[0]
+            itself = installation.itself(connection)
         if itself in known:
             raise BadRequest(
                 f"{installation.shown(known[itself])} and {installation.shown(address)} are one database.",
