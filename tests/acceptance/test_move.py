@@ -11,7 +11,9 @@ import pytest
 from pairmark.audit.selfcheck import self_check
 from pairmark.bootstrap import open_database
 from pairmark.config import Config
+from pairmark.storage import installation
 from pairmark.storage.connection import Database
+from pairmark.storage.waiting import until
 from support.command import Pairmark, data_folder, essays, write_texts
 from support.postgres import Databases, as_url
 
@@ -33,6 +35,13 @@ def server(postgres: Databases) -> Iterator[str]:
     postgres.drop("server")
 
 
+def standing(server: str) -> str | None:
+    """What the new database says of itself."""
+    with closing(Database(server)) as database, database.connect() as connection:
+        here = installation.standing(connection)
+    return here.state if here else None
+
+
 def test_a_batch_begun_on_a_laptop_ends_on_a_server(laptop: Pairmark, server: str, tmp_path: Path):
     texts = write_texts(tmp_path / "texts.csv", essays(6))
     words = ["assess", texts, "--judge", JUDGE, "--out", tmp_path / "out"]
@@ -42,6 +51,14 @@ def test_a_batch_begun_on_a_laptop_ends_on_a_server(laptop: Pairmark, server: st
         running.end()
     with open_database(Config(laptop.home)):
         laptop.run("db", "copy", "--to", server).refused("1 process is at work on the embedded database", code=75)
+    with laptop.started("db", "copy", "--to", server) as running:
+        assert until(lambda: standing(server) == "arriving", 60)
+        running.signal(signal.SIGINT)
+        stopped = running.end()
+    assert stopped.code == 128 + signal.SIGINT
+    assert stopped.err.splitlines()[-1].startswith("pairmark: Stopped. The same command goes on")
+    assert laptop.run("status").code == 0  # the laptop works until all is there
+    Pairmark(laptop.home, PAIRMARK_DATABASE=server).run("status").refused("goal of a copy from the embedded database")
     moved = laptop.json("db", "copy", "--to", server)
     assert (moved["moved_before"], moved["rows"] > 100) == (False, True)
     assert laptop.json("db", "copy", "--to", server)["moved_before"]

@@ -115,6 +115,19 @@ def test_a_service_does_not_begin_anew_beside_its_data(
         assert execute(connection, OURS) == []
 
 
+def test_a_database_of_an_older_version_is_taken_as_it_stands(empty: Callable[[str], str]):
+    """It does not say yet what it holds; addresses that lead away from what is there are refused all the same."""
+    main, judging = empty("main"), empty("judging")
+    schema.upgrade(at(main))
+    with Database(main).connect() as connection:
+        connection.execute("DROP SCHEMA installation CASCADE")
+    with pytest.raises(BadRequest, match="older than this version"):
+        schema.require_current(at(main), upgrade_if_needed=False)
+    with pytest.raises(BadRequest, match=r"is that of .*judging.* the addresses given want"):
+        schema.upgrade(at(main, judging=judging))
+    assert schema.upgrade(at(main)) == schema.HEADS
+
+
 def test_databases_of_two_installations_are_not_mixed(installed: dict[str, str], empty: Callable[[str], str]):
     others = at(empty("other_main"), judging=empty("other_judging"))
     schema.upgrade(others)

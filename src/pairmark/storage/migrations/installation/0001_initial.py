@@ -40,8 +40,8 @@ CREATE TRIGGER standing_moves_are_legal BEFORE INSERT OR UPDATE OR DELETE ON ins
 CREATE FUNCTION installation.refuse_moved() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = installation AS $$
 DECLARE
-    new_place text := (SELECT other FROM standing);
-    since timestamptz := (SELECT changed_at FROM standing);
+    new_place text := (SELECT other FROM installation.standing);
+    since timestamptz := (SELECT changed_at FROM installation.standing);
 BEGIN
     RAISE EXCEPTION 'This Pairmark moved to % on %; % is kept as it was', new_place,
         to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD'), TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME
