@@ -174,3 +174,16 @@ def test_a_goal_that_waits_for_its_source_refuses_work(source: str, goal: str, t
         open_database(Config(tmp_path, database_url=goal)),
     ):
         pass
+    with Database(goal).connect() as connection:
+        for change in (
+            "state = 'moved'",
+            "id = gen_random_uuid()",
+            "schemas = '{}'",
+            "state = 'active', copy_id = gen_random_uuid()",
+        ):
+            with pytest.raises(psycopg.Error) as refused:
+                connection.execute(f"UPDATE installation.standing SET {change}".encode())
+            assert refused.value.sqlstate == "PM001", change
+        connection.execute("UPDATE installation.standing SET state = 'arriving'")
+        with pytest.raises(psycopg.Error, match="arriving does not become active"):
+            connection.execute("UPDATE installation.standing SET state = 'active'")
