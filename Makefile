@@ -59,6 +59,7 @@ lock: ## Resolve requirements/*.txt again (UPGRADE=1 for newer versions)
 	@$(SET_UP) run
 	$(LOCK) requirements/uv.in --output-file requirements/uv.txt
 	$(LOCK) pyproject.toml --group build --output-file requirements/run.txt
+	$(LOCK) pyproject.toml --extra kafka --group build --output-file requirements/worker.txt
 	$(LOCK) pyproject.toml --extra audit --extra kafka --group dev --output-file requirements/dev.txt
 	$(LOCK) pyproject.toml --extra audit --extra kafka --group bench --output-file requirements/bench.txt
 

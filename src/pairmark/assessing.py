@@ -3,7 +3,7 @@
 The command line is a thin layer over this; it adds progress on the screen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from pairmark.bootstrap import System, judge_for, open_system
-from pairmark.config import Config, load
+from pairmark.config import load
 from pairmark.domain.result import AssessmentResult
 from pairmark.domain.stopping import largest_budget
 from pairmark.errors import BadRequest
@@ -85,7 +85,7 @@ def assess(
     """
     config = load(database=database)
     if home is not None:
-        config = Config(Path(home).absolute(), config.database_url)
+        config = replace(config, home=Path(home).absolute())
     prepared = prepare(Path(path), judge, choices)
     if out is not None:
         from pairmark.report.write import check_writable, write_report  # noqa: PLC0415 - only with `out`

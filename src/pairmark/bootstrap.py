@@ -4,7 +4,7 @@ One process may run everything; any number of processes may do so on the same da
 """
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -41,7 +41,8 @@ from pairmark.services.results import published
 from pairmark.services.results.published import ResultsQueries
 from pairmark.storage.connection import Database, translated
 from pairmark.storage.embedded import EmbeddedServer
-from pairmark.storage.schema import SERVICES, require_current
+from pairmark.storage.installation import at_work
+from pairmark.storage.schema import SCHEMAS, SERVICES, require_current
 from pairmark.storage.texts import TextStore
 
 if TYPE_CHECKING:
@@ -254,29 +255,36 @@ def judge_for(name: str, digest: str) -> Judge:
 @contextmanager
 def open_database(
     config: Config, *, upgrade: bool = True, install: bool = True
-) -> Iterator[tuple[Database, EmbeddedServer | None]]:
+) -> Iterator[tuple[Database, Callable[[], None]]]:
     """The database of this configuration, current unless `upgrade` is false; the embedded server is started if needed.
 
-    Without `install` a database by URL that holds no Pairmark is refused: looking changes nothing.
+    With it comes what to call after trouble: it starts an embedded server that is gone, and refuses to go on where the
+    installation has moved. Without `install` a database by URL that holds no Pairmark is refused: looking changes nothing.
     """
+    with reached(config) as (database, start), at_work(database, SCHEMAS) as presence:
+        if upgrade:
+            require_current(database, upgrade_if_needed=config.embedded, install=install or config.embedded)
+
+        def heal() -> None:
+            start()
+            with suppress(Busy):  # what cannot be reached now is asked again
+                presence.renew()
+
+        yield database, heal
+
+
+@contextmanager
+def reached(config: Config) -> Iterator[tuple[Database, Callable[[], None]]]:
+    """The database as it is, and what starts an embedded server again; nobody is seen at work."""
     if config.database_url is not None:
-        database = Database(config.database_url)
-        try:
-            if upgrade:
-                require_current(database, upgrade_if_needed=False, install=install)
-            yield database, None
-        finally:
-            database.close()
+        with closing(Database(config.database_url, elsewhere=config.elsewhere)) as database:
+            yield database, lambda: None
         return
     with EmbeddedServer.open(config.home) as server:
         _create_database(server)
-        database = Database(server.conninfo(DATABASE_NAME), direct_login=True)
-        try:
-            if upgrade:
-                require_current(database, upgrade_if_needed=True)
-            yield database, server
-        finally:
-            database.close()
+        address = server.conninfo(DATABASE_NAME)
+        with closing(Database(address, direct_login=True, elsewhere=config.elsewhere)) as database:
+            yield database, server.ensure_running
 
 
 @contextmanager
@@ -287,15 +295,15 @@ def open_system(
 
     Where Kafka carries the events and this configuration does not name it, the work is left to those that know it.
     """
-    with open_database(config, install=install) as (database, server):
+    with open_database(config, install=install) as (database, heal):
         kafka = kafka_of(config)
         if kafka is None and road.kind(database) == "kafka":
             roles = ()
-        system = System(database, clock=clock, heal=server.ensure_running if server else None, kafka=kafka, roles=roles)
+        system = System(database, clock=clock, heal=heal, kafka=kafka, roles=roles)
         try:
             if kafka is not None and system.roles:
                 road.take_kafka(database, system.transport, system.clock)
-            if server is not None:
+            if config.embedded:
                 system.accounts.ensure_default()
             yield system
         finally:

@@ -11,7 +11,7 @@ from pairmark.errors import BadRequest
 
 @dataclass(frozen=True)
 class Config:
-    """Where state lives: an embedded server under `home`, or the server at `database_url`.
+    """Where state lives: an embedded server under `home`, or the server at `database_url`; `elsewhere` is what stands alone.
 
     `kafka`: brokers, if Kafka is used; `topic_prefix` stands before the names of all topics and groups there.
     """
@@ -20,6 +20,7 @@ class Config:
     database_url: str | None = None
     kafka: str | None = None
     topic_prefix: str = ""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def embedded(self) -> bool:
@@ -27,21 +28,50 @@ class Config:
         return self.database_url is None
 
 
+DATABASE = "PAIRMARK_DATABASE"
+OWN_DATABASE = ("assessment", "judging", "lifecycle", "results", "entitlements", "content")
+"""Services that may stand in a database of their own: `PAIRMARK_DATABASE_JUDGING`, and so on."""
+
+
 def load(*, database: str | None = None, kafka: str | None = None, environ: Mapping[str, str] = os.environ) -> Config:
-    """Configuration from the environment (`PAIRMARK_HOME`, `PAIRMARK_DATABASE`, `PAIRMARK_KAFKA`); arguments go first."""
-    url = database or environ.get("PAIRMARK_DATABASE") or None
-    if url is not None and not url.startswith(("postgresql://", "postgres://")):
-        raise BadRequest(
-            f"The database address {_without_password(url)} is not a PostgreSQL URL.",
-            remedy="Write it as postgresql://user@host:5432/name.",
-        )
+    """Configuration from the environment (`PAIRMARK_HOME`, `PAIRMARK_DATABASE`, `PAIRMARK_KAFKA`); arguments go first.
+
+    `PAIRMARK_DATABASE_JUDGING` is a database of that service alone, and so for the others.
+    """
+    url = database or environ.get(DATABASE) or None
+    if url is not None:
+        postgres_url(url)
     home = environ.get("PAIRMARK_HOME")
     return Config(
         home=Path(home).expanduser().absolute() if home else _user_data_folder(),
         database_url=url,
         kafka=_brokers(kafka or environ.get("PAIRMARK_KAFKA") or None),
         topic_prefix=_prefix(environ.get("PAIRMARK_TOPIC_PREFIX", "")),
+        elsewhere=_own_databases(environ, url),
     )
+
+
+def postgres_url(url: str) -> str:
+    """The address, if it has the form of a PostgreSQL URL."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise BadRequest(
+            f"The database address {without_password(url)} is not a PostgreSQL URL.",
+            remedy="Write it as postgresql://user@host:5432/name.",
+        )
+    return url
+
+
+def _own_databases(environ: Mapping[str, str], main: str | None) -> dict[str, str]:
+    """Addresses by service; one that is the main address is none of its own."""
+    given = {name: value for name, value in environ.items() if name.startswith(f"{DATABASE}_") and value}
+    unknown = sorted(given.keys() - {f"{DATABASE}_{service.upper()}" for service in OWN_DATABASE})
+    if unknown:
+        raise BadRequest(
+            f"{unknown[0]} names no service.",
+            remedy=f"Services that may have a database of their own: {', '.join(OWN_DATABASE)}.",
+        )
+    services = {name.removeprefix(f"{DATABASE}_").lower(): postgres_url(url) for name, url in sorted(given.items())}
+    return {service: url for service, url in services.items() if url != main}
 
 
 def _brokers(text: str | None) -> str | None:
@@ -107,7 +137,7 @@ def _user_data_folder() -> Path:
     return Path(platformdirs.user_data_dir("pairmark", appauthor=False))
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
     """What of an address may be shown: a password can stand before the @, among the options, or anywhere in another form."""
     scheme, separator, rest = url.partition("://")
     if not separator:

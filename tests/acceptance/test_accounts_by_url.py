@@ -3,15 +3,13 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from pairmark.bootstrap import System
 from pairmark.storage.connection import Database
 from support.command import Pairmark, essays, write_texts
-from support.postgres import Databases
+from support.postgres import Databases, as_url
 from support.system import submit
 
 JUDGE = ("--judge", "simulated:seed=1")
@@ -20,11 +18,8 @@ JUDGE = ("--judge", "simulated:seed=1")
 @pytest.fixture
 def platform(conninfo: str) -> Iterator[Pairmark]:
     """The command over a fresh, migrated database that is given by its URL."""
-    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
-    name, user = parts.pop("dbname"), parts.pop("user")
-    url = f"postgresql://{quote(user)}@/{quote(name)}?{urlencode(parts)}"
     with tempfile.TemporaryDirectory(prefix="pm-url-") as folder:
-        yield Pairmark(Path(folder), PAIRMARK_DATABASE=url)
+        yield Pairmark(Path(folder), PAIRMARK_DATABASE=as_url(conninfo))
 
 
 @pytest.fixture
@@ -90,10 +85,8 @@ def test_a_request_that_cannot_be_taken_in_is_told_by_name_and_tried_again(platf
 
 def test_looking_at_a_database_without_pairmark_leaves_it_as_it_is(postgres: Databases):
     conninfo = postgres.conninfo(postgres.create("somebody_elses"))
-    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
-    url = f"postgresql://{parts.pop('user')}@/{parts.pop('dbname')}?{urlencode(parts)}"
     with tempfile.TemporaryDirectory(prefix="pm-url-") as folder:
-        theirs = Pairmark(Path(folder), PAIRMARK_DATABASE=url)
+        theirs = Pairmark(Path(folder), PAIRMARK_DATABASE=as_url(conninfo))
         for words in (["status"], ["status", "x"], ["cancel", "x"], ["retry", "x"], ["credits", "show"]):
             theirs.run(*words).refused("There is no Pairmark in this database", "db upgrade", code=2)
         assert theirs.run("doctor").code == 1

@@ -88,7 +88,8 @@ def test_mutant_list_names_every_guard_of_the_database(database: Database):
         triggers = execute(
             connection,
             "SELECT tgname FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid JOIN pg_namespace n ON n.oid = relnamespace "
-            "WHERE NOT tgisinternal AND (n.nspname = 'assessment' OR c.relname NOT IN ('event_outbox')) AND nspname <> 'content'",
+            "WHERE NOT tgisinternal AND (n.nspname = 'assessment' OR c.relname NOT IN ('event_outbox')) "
+            "AND nspname NOT IN ('content', 'installation')",
         )
         constraints = execute(
             connection,

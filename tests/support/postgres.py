@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from pairmark.errors import PairmarkError
 from pairmark.storage.embedded import EmbeddedServer
@@ -82,6 +84,13 @@ def clone(postgres: Databases) -> Iterator[Callable[[str], str]]:
     yield copy
     for name in made:
         postgres.drop(name)
+
+
+def as_url(conninfo: str) -> str:
+    """A connection string in the form that people write."""
+    parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
+    user, name = quote(parts.pop("user")), quote(parts.pop("dbname"))
+    return f"postgresql://{user}@/{name}?{urlencode(parts)}"
 
 
 def sweep() -> None:

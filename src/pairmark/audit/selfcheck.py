@@ -5,7 +5,8 @@ trusts no guard and no counter: it counts rows, so it finds what a missing guard
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,45 +132,56 @@ def self_check(database: Database, ids: Sequence[str] | None = None, *, under_wa
     Call it when nothing is under way, or say for how many seconds messages may be, by the clock of the database.
     """
     found = SelfCheck()
-    scope = {
+    scope: dict[str, Any] = {
         "ids": list(ids) if ids is not None else None,
         "once": ONCE_PER_AGGREGATE,
         "answers": events.ComparisonResult.topic,
         "under_way": under_way,
     }
-    with database.transaction("selfcheck") as tx:
-        execute(tx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        _check_messages(tx, scope, found)
+    with ExitStack() as stack:
+        at = dict(_snapshots(database, stack))
+        _check_messages(at, scope, found)
         terminal = scope | {"terminal": [*events.TERMINAL_COMPLETE, *events.TERMINAL_FAILED]}
-        ended = execute(tx, ENDED, terminal)
-        for batch, status, number in execute(tx, ANNOUNCED, terminal):
+        ended = execute(at["assessment"], ENDED, terminal)
+        for batch, status, number in execute(at["assessment"], ANNOUNCED, terminal):
             found.note("duplicates", number, f"Batch {batch} is {status}, but {number} ends of it were announced.")
-        for batch, number in execute(tx, TWICE_COUNTED, scope):
+        for batch, number in execute(at["assessment"], TWICE_COUNTED, scope):
             found.note("duplicates", number, f"Batch {batch}: {number} comparisons were counted more than once.")
-        _check_ends(tx, ended, found)
-        _check_credits(tx, scope, ended, _check_counters(tx, scope, found), found)
+        _check_ends(at, ended, found)
+        _check_credits(at["entitlements"], scope, ended, _check_counters(at["assessment"], scope, found), found)
     return found
+
+
+def _snapshots(database: Database, stack: ExitStack) -> Iterator[tuple[str, Tx]]:
+    """One snapshot of each database. Assessment's is the oldest, so that no service knows less than it told by then."""
+    places = database.places([*SERVICES, "transport"]).values()
+    for schemas in sorted(places, key=lambda schemas: "assessment" not in schemas):
+        tx = stack.enter_context(database.transaction("selfcheck", schemas[0]))
+        execute(tx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        execute(tx, "SELECT")
+        yield from ((schema, tx) for schema in schemas)
 
 
 def event_counts(database: Database, ids: Sequence[str]) -> dict[str, int]:
     """Published events about these aggregates, by type, over all services."""
     counts: dict[str, int] = {}
-    with database.transaction("selfcheck") as tx:
-        for schema in SERVICES:
+    for schema in SERVICES:
+        with database.transaction("selfcheck", schema) as tx:
             rows = execute(
                 tx,
                 f"SELECT event_type, count(*) FROM {schema}.event_outbox WHERE aggregate_id = ANY(%s) "  # noqa: S608
                 "AND published_at IS NOT NULL GROUP BY 1",
                 [list(ids)],
             )
-            for event_type, number in rows:
-                counts[event_type] = counts.get(event_type, 0) + number
+        for event_type, number in rows:
+            counts[event_type] = counts.get(event_type, 0) + number
     return dict(sorted(counts.items()))
 
 
-def _check_messages(tx: Tx, scope: dict[str, Any], found: SelfCheck) -> None:
+def _check_messages(at: Mapping[str, Tx], scope: dict[str, Any], found: SelfCheck) -> None:
     told: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
     for schema in SERVICES:
+        tx = at[schema]
         for aggregate, event_type, number in execute(tx, REPEATED.format(schema=schema), scope):
             found.note(
                 "duplicates", number - 1, f"{schema}: {number} events {event_type} tell one fact of {aggregate}."
@@ -191,7 +203,7 @@ def _check_messages(tx: Tx, scope: dict[str, Any], found: SelfCheck) -> None:
             sentence = f"{topic} of {aggregate} was told by {len(tellers)} services: {services}."
             found.note("duplicates", sum(number for _, number in tellers) - 1, sentence)
     rows = execute(
-        tx,
+        at["transport"],
         "SELECT group_name, event_key, count(*) FROM transport.delivery "
         "WHERE (%(ids)s::text[] IS NULL OR event_key = ANY(%(ids)s)) "
         "AND delivered_at <= clock_timestamp() - make_interval(secs => %(under_way)s) GROUP BY 1, 2",
@@ -201,14 +213,14 @@ def _check_messages(tx: Tx, scope: dict[str, Any], found: SelfCheck) -> None:
         found.note("lost", number, f"{group}: {number} messages of {aggregate} were not consumed.")
 
 
-def _check_ends(tx: Tx, ended: Sequence[tuple[Any, ...]], found: SelfCheck) -> None:
+def _check_ends(at: Mapping[str, Tx], ended: Sequence[tuple[Any, ...]], found: SelfCheck) -> None:
     """Every end was announced as what it is, and every listener knows of it."""
     jobs = [row[0] for row in ended]
     phases: dict[str, str] = dict(
-        execute(tx, "SELECT job_id, phase FROM lifecycle.batch WHERE job_id = ANY(%s)", [jobs])
+        execute(at["lifecycle"], "SELECT job_id, phase FROM lifecycle.batch WHERE job_id = ANY(%s)", [jobs])
     )
     outcomes: dict[str, str] = dict(
-        execute(tx, "SELECT job_id, kind FROM results.outcome WHERE job_id = ANY(%s)", [jobs])
+        execute(at["results"], "SELECT job_id, kind FROM results.outcome WHERE job_id = ANY(%s)", [jobs])
     )
     for job, status, announced in ended:
         complete = status.startswith("COMPLETE_")

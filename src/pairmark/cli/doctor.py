@@ -50,14 +50,18 @@ def _check_database(config: Any, where: str) -> list[dict[str, Any]]:
     with open_database(config, install=False) as (database, _):
         with database.connect() as connection:
             server = connection.info.server_version
-            versions = schema.versions(connection)
+        versions = schema.everywhere(database)
         check = self_check(database, under_way=UNDER_WAY)
     verdict = f"{check.duplicates} duplicates, {check.lost} lost, {check.charged_twice} charged twice"
     return [
-        _good("database", f"{where}, PostgreSQL {server // 10000}.{server % 10000}"),
+        _good("database", f"{where}, PostgreSQL {server // 10000}.{server % 10000}{_alone(config.elsewhere)}"),
         _good("schema", ", ".join(sorted(versions.values()))),
         {"check": "self-check", "good": check.clean, "says": " ".join([f"{verdict}.", *check.findings])},
     ]
+
+
+def _alone(elsewhere: Any) -> str:
+    return f"; with databases of their own: {', '.join(sorted(elsewhere))}" if elsewhere else ""
 
 
 def _version() -> str:

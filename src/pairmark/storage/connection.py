@@ -1,11 +1,11 @@
 """Connections to PostgreSQL: one pool for each role, transactions with fault points, driver errors translated once.
 
-A role sees only its own schema. Nothing here knows what is stored.
+A role sees only its own schema, and each schema may stand in a database of its own. Nothing here knows what is stored.
 """
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, LiteralString
 
@@ -28,6 +28,8 @@ _REFUSED = re.compile(
     r"no password supplied|is not permitted to log in|permission denied for database)"
 )
 """Refusals in which the driver gives no SQLSTATE, because there is no connection yet."""
+MOVED = "PM006"
+"""What a database says that was copied to another one and stays as it is; its hint is the remedy."""
 _BUSY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -40,34 +42,52 @@ _BUSY = (
 
 
 class Database:
-    """All connections of one process to one PostgreSQL database.
+    """All connections of one process to the database of an installation, or to the several that its services are spread over.
 
     `direct_login` is true on the embedded server, where each role logs in by name; elsewhere the session takes the role on.
+    `elsewhere`: addresses of schemas that stand in other databases than this one.
     """
 
-    def __init__(self, conninfo: str, *, direct_login: bool = False) -> None:
+    def __init__(
+        self, conninfo: str, *, direct_login: bool = False, elsewhere: Mapping[str, str] | None = None
+    ) -> None:
         self.conninfo = _checked(conninfo)
+        self._elsewhere = {schema: _checked(address) for schema, address in (elsewhere or {}).items()}
         self._direct_login = direct_login
-        self._pools: dict[str, ConnectionPool[Tx]] = {}
+        self._pools: dict[tuple[str, str], ConnectionPool[Tx]] = {}
         self._lock = threading.Lock()
+
+    def address(self, schema: str | None = None) -> str:
+        """Where a schema stands; what is not named stands where everything does."""
+        return self._elsewhere.get(schema, self.conninfo) if schema else self.conninfo
+
+    def places(self, schemas: Iterable[str]) -> dict[str, list[str]]:
+        """The databases by address, the main one first, each with those of `schemas` that stand there."""
+        found: dict[str, list[str]] = {self.conninfo: []}
+        for schema in schemas:
+            found.setdefault(self.address(schema), []).append(schema)
+        return found
 
     def role_conninfo(self, role: str, schema: str | None = None) -> str:
         """Connection string of `pairmark_<role>`, which finds its tables in `schema` (by default the one of its name)."""
-        options = f"{_SESSION} -c search_path={schema or role}"
-        if self._direct_login:
-            return make_conninfo(self.conninfo, user=f"pairmark_{role}", options=options)
-        return make_conninfo(self.conninfo, options=f"{options} -c role=pairmark_{role}")
+        return self._conninfo(role, self.address(schema or role), schema or role)
+
+    def _conninfo(self, role: str, address: str, search_path: str) -> str:
+        options = f"{_SESSION} -c search_path={search_path}"
+        if self._direct_login and address == self.conninfo:
+            return make_conninfo(address, user=f"pairmark_{role}", options=options)
+        return make_conninfo(address, options=f"{options} -c role=pairmark_{role}")
 
     def connect(self, role: str | None = None, schema: str | None = None) -> Tx:
         """A direct connection outside the pools, in autocommit: for session locks and administration."""
         with translated():
-            conninfo = self.conninfo if role is None else self.role_conninfo(role, schema)
+            conninfo = self.address(schema) if role is None else self.role_conninfo(role, schema)
             return psycopg.connect(conninfo, autocommit=True, connect_timeout=_CONNECT_SECONDS)
 
     @contextmanager
-    def transaction(self, role: str) -> Iterator[Tx]:
-        """One transaction of `role`; commits at the end of the block, rolls back on any error."""
-        with translated(), self._pool(role).connection() as connection:
+    def transaction(self, role: str, schema: str | None = None) -> Iterator[Tx]:
+        """One transaction of `role`, where `schema` stands; commits at the end of the block, rolls back on any error."""
+        with translated(), self._pool(role, schema).connection() as connection:
             yield connection
             faults.reach(f"{role}.before_commit")
             connection.commit()
@@ -90,12 +110,13 @@ class Database:
         for pool in pools:
             pool.close(timeout=2)
 
-    def _pool(self, role: str) -> ConnectionPool[Tx]:
+    def _pool(self, role: str, schema: str | None = None) -> ConnectionPool[Tx]:
+        where = (role, self.address(schema or role))
         with self._lock:
-            pool = self._pools.get(role)
+            pool = self._pools.get(where)
             if pool is None:
                 pool = ConnectionPool(
-                    self.role_conninfo(role),
+                    self._conninfo(role, where[1], role),
                     min_size=0,
                     max_size=8,
                     max_idle=300,
@@ -104,7 +125,7 @@ class Database:
                     kwargs={"connect_timeout": _CONNECT_SECONDS},
                     open=True,
                 )
-                self._pools[role] = pool
+                self._pools[where] = pool
             return pool
 
 
@@ -136,6 +157,8 @@ def translated() -> Iterator[None]:
             remedy="Run the same command again when it is up; it goes on where it was.",
         ) from error
     except psycopg.Error as error:
+        if error.sqlstate == MOVED:
+            raise BadRequest(f"{_first_line(error)}.", remedy=error.diag.message_hint or "") from error
         raise BrokenData(f"The database refuses the change: {_first_line(error)}.") from error
 
 
