@@ -33,6 +33,13 @@ def constraint(name: str, table: str, attack: str, *, audited: bool = True) -> G
 
 DATABASE_MUTANTS = [
     trigger(
+        "only_on_the_local_road",
+        "transport.delivery",
+        "UPDATE transport.road SET kind = 'kafka'; INSERT INTO transport.delivery (group_name, event_id, topic, event_key, body, "
+        "headers) VALUES ('results', gen_random_uuid(), 't', 'k', '{}', '{}')",
+        audited=False,
+    ),
+    trigger(
         "batch_moves_are_legal",
         "assessment.batch",
         f"UPDATE assessment.batch SET status = 'SCORING', deadline = now(), version = version + 1 WHERE id = {COMPLETE}",
