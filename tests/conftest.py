@@ -12,6 +12,7 @@ for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 pytest_plugins = [
     "support.postgres",
     "support.system",
+    "support.ends",
     "support.soaks",
     "support.browser",
     "support.kafka",

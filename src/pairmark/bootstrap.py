@@ -116,7 +116,7 @@ class System:
         queue, phases, saga = Queue(self.clock), Phases(self.clock), Saga(self.clock)
         return {
             "assessment": {
-                events.AssessmentRequested.topic: Intake(self.clock),
+                events.AssessmentRequested.topic: Intake(self.texts, self.clock),
                 events.ReserveGranted.topic: answers.granted,
                 events.ReserveRefused.topic: answers.refused,
                 events.ComparisonResult.topic: Callbacks(self.clock),
