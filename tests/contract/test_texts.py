@@ -232,10 +232,10 @@ def test_a_batch_whose_service_fails_holds_up_no_other(make: Make, content_servi
     assert inline.status.is_complete
 
 
-def test_a_dead_service_is_asked_little_and_every_batch_says_why_it_waits(
+def test_where_the_service_is_dead_every_batch_says_why_it_waits(
     make: Make, content_service: FakeContent, clock: ManualClock
 ):
-    """Five batches of thirty texts: one short round finds out for all."""
+    """Five batches of thirty texts: one short round speaks for all."""
     system = make()
     content_service.close()
     waiting = [

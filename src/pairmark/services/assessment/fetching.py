@@ -43,7 +43,10 @@ NOTE = """
 UPDATE essay SET problem = CASE WHEN text_storage_id = ANY(%(missing)s) THEN %(reason)s END
 WHERE batch_id = %(id)s AND problem IS DISTINCT FROM CASE WHEN text_storage_id = ANY(%(missing)s) THEN %(reason)s END
 """
-NOTE_OTHERS = "UPDATE essay SET problem = %s WHERE batch_id = ANY(%s) AND problem IS NULL"
+NOTE_OTHERS = """
+UPDATE essay SET problem = %s FROM batch WHERE batch.id = essay.batch_id AND status = 'FETCHING_CONTENT' AND NOT due
+    AND deadline IS NOT NULL AND batch.id <> %s AND problem IS NULL
+"""
 FIRST = UUID(int=0)
 
 _log = structlog.get_logger(__name__)
@@ -112,13 +115,12 @@ class Fetching:
                 return 0
         except Busy as busy:
             raise self._owned.lost(busy) from busy
-        waiting = self._waiting()
         done = 0
-        for batch_id in waiting:
+        for batch_id in self._waiting():
             if self._stopping or self._now() < self._quiet_until:
                 break
             if self._failures.get(batch_id, (0, float("-inf")))[1] <= self._now():
-                done += self._serve(batch_id, waiting)
+                done += self._serve(batch_id)
         return done
 
     def stop(self) -> None:
@@ -148,7 +150,7 @@ class Fetching:
             self._failures.clear()
         return found
 
-    def _serve(self, batch_id: UUID, waiting: Sequence[UUID]) -> int:
+    def _serve(self, batch_id: UUID) -> int:
         with self._database.transaction("assessment") as tx:
             essays = [(row[0], row[1]) for row in execute(tx, ESSAYS, [batch_id])]
         missing = self._texts.missing(storage for _, storage in essays)
@@ -161,7 +163,7 @@ class Fetching:
             return len(found.texts) + self._end(batch_id, texts_unusable(bad, len(essays)))
         left = [one for one in missing if one not in found.texts]
         if found.trouble and not self._stopping:
-            self._wait(batch_id, waiting, left, found)
+            self._wait(batch_id, left, found)
         if not left:
             self._failures.pop(batch_id, None)
             with self._database.transaction("assessment") as tx:
@@ -193,7 +195,7 @@ class Fetching:
                 return False
             return self._finalization.finalize_failure(tx, batch, StopReason.TEXTS_UNUSABLE, message)
 
-    def _wait(self, batch_id: UUID, waiting: Sequence[UUID], left: Sequence[str], found: _Round) -> None:
+    def _wait(self, batch_id: UUID, left: Sequence[str], found: _Round) -> None:
         """Come back later, and let everybody see why. Where nothing came at all, the whole service is left alone."""
         reason = f"{found.trouble[0]}"
         later = min(max((one.later or 0.0 for one in found.trouble), default=0.0), LONGEST_LATER)
@@ -206,7 +208,7 @@ class Fetching:
         with self._database.transaction("assessment") as tx:
             execute(tx, NOTE, {"id": batch_id, "missing": list(left), "reason": reason})
             if self._silence:
-                execute(tx, NOTE_OTHERS, [reason, [one for one in waiting if one != batch_id]])
+                execute(tx, NOTE_OTHERS, [reason, batch_id])
 
     def _pause(self, failures: int) -> float:
         return delay_seconds(failures, first=FIRST_PAUSE, longest=LONGEST_PAUSE) * (0.5 + self._spread())
