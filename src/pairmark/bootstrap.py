@@ -83,9 +83,7 @@ class System:
         self.front_desk = FrontDesk(database, self.clock)
         self.finalization = Finalization(database, self.clock)
         self.fetching = self._fetching(content)
-        looking = Content(
-            database, self.texts, self.finalization, self.clock, fetched_elsewhere=self.fetching is not None
-        )
+        looking = Content(database, self.texts, self.finalization, self.clock, fetched=self.fetching is not None)
         self.continuation = Continuation(database, looking, self.finalization, self.clock)
         self.monitor = Monitor(database, self.continuation, self.finalization, self.clock, interval=monitor_interval)
         self.asker = Asker(database, self.texts, judge_for, Verdicts(database, self.clock), self.clock)

@@ -67,10 +67,10 @@ class Content:
         finalization: Finalization,
         clock: Clock,
         *,
-        fetched_elsewhere: bool = False,
+        fetched: bool = False,
     ) -> None:
-        """`fetched_elsewhere`: texts that are not here are left to `Fetching`."""
-        self._fetched_elsewhere = fetched_elsewhere
+        """`fetched`: texts that are not here are left to `Fetching`."""
+        self._fetched = fetched
         self._database = database
         self._texts = texts
         self._finalization = finalization
@@ -85,7 +85,7 @@ class Content:
                 [seen.id],
             )
         bodies = self._texts.fetch(row[2] for row in essays)
-        if self._fetched_elsewhere and any(row[2] not in bodies for row in essays):
+        if self._fetched and any(row[2] not in bodies for row in essays):
             with self._database.transaction("assessment") as tx:
                 return bool(execute(tx, LEAVE, [seen.id, seen.version]))
         problems = [_problem(bodies.get(row[2])) for row in essays]
