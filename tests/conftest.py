@@ -12,10 +12,12 @@ for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 pytest_plugins = [
     "support.postgres",
     "support.system",
+    "support.ends",
     "support.soaks",
     "support.browser",
     "support.kafka",
     "support.loki",
     "support.roads",
     "support.fleet",
+    "support.content",
 ]

@@ -18,6 +18,11 @@ One JSON object in UTF-8 for each event: the envelope below with the event's own
 id. The headers repeat event id, type and correlation id and carry the CloudEvents attributes `ce_id`, `ce_type`,
 `ce_source`, `ce_specversion` and `ce_time`. The event id is derived from type, aggregate and fact, so a redelivery has
 the same id and bytes. Fields that a reader does not know are ignored.
+
+The same as JSON Schemas, versioned and for programs: `pairmark contracts show`. How to send requests:
+[take requests from other services](../howto/take-requests-from-other-services.md). Pairmark's extensions to the contract
+are `text` of an essay (the text itself, which is then used whatever its storage id says), `design`, the winner `Tie`, and
+`presented_order`, `judge` and `attempt` in `request_metadata`.
 """
 
 
@@ -56,6 +61,8 @@ def _table(kind: type, left_out: set[str]) -> str:
 
 def _type(annotation: Any) -> str:
     arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Annotated:
+        return " ".join(part for part in (_type(arguments[0]), _bounds(arguments[1])) if part)
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
         return " or ".join(_type(argument) for argument in arguments)
     if annotation is type(None):
@@ -65,6 +72,15 @@ def _type(annotation: Any) -> str:
     if annotation is Any:
         return "any"
     return _JSON_NAMES.get(getattr(typing.get_origin(annotation) or annotation, "__name__", ""), _link(annotation))
+
+
+def _bounds(meta: msgspec.Meta) -> str:
+    """What a value is held to, in words."""
+    if meta.max_length is not None:
+        return f"of {meta.min_length or 0} to {meta.max_length} characters"
+    if meta.le is not None:
+        return f"from {meta.ge} to {meta.le}"
+    return f"of at least {meta.ge}" if meta.ge is not None else ""
 
 
 _JSON_NAMES = {

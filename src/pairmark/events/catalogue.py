@@ -1,13 +1,21 @@
 """Every event that Pairmark sends or receives: one class each, with its topic and the fields of the wire contract.
 
 Unknown fields are ignored on reading, so that other services may add theirs. `design` and `request_metadata` carry our additions.
+What comes from others may hold null wherever the contract does not need a value. The contract itself stands in `contract/`.
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import msgspec
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+"""An id of somebody else's making: the database can hold it and look it up."""
+Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
+"""Text that the database can hold."""
+Number = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Event(msgspec.Struct, kw_only=True, frozen=True):
@@ -36,10 +44,11 @@ class SystemMetadata(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class EssayRef(msgspec.Struct, kw_only=True, frozen=True):
-    """A text by its storage id; the text itself never travels in an event."""
+    """A text by its storage id, or with the text itself (our extension), which is then used whatever the storage id says."""
 
-    essay_id: str
-    text_storage_id: str
+    essay_id: Id
+    text_storage_id: Id | None = None
+    text: Text | None = None
     spellcheck_metrics: dict[str, Any] | None = None
 
 
@@ -52,17 +61,17 @@ class Design(msgspec.Struct, kw_only=True, frozen=True):
     name: str = ""
     judge: str = ""
     judge_digest: str = ""
-    seed: int = 1
-    budget: int = 0
-    comparisons_per_essay: int = 20
-    target_reliability: float | None = None
-    stability_threshold: float = 0.025
-    pair_limit: int = 4
-    success_rate: float = 0.8
-    completion_threshold: float = 1.0
-    deadline_seconds: float = 14_400.0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 1
+    budget: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
+    comparisons_per_essay: Number = 20
+    target_reliability: Share | None = None
+    stability_threshold: Annotated[float, msgspec.Meta(ge=0)] = 0.025
+    pair_limit: Number = 4
+    success_rate: Share = 0.8
+    completion_threshold: Share = 1.0
+    deadline_seconds: Annotated[float, msgspec.Meta(ge=1, le=31_622_400)] = 14_400.0
     baseline: bool = False
-    generation: int = 1
+    generation: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
 
 
 class AssessmentRequested(Event, kw_only=True, frozen=True):
@@ -70,11 +79,11 @@ class AssessmentRequested(Event, kw_only=True, frozen=True):
 
     topic: ClassVar[str] = "huleedu.els.cj_assessment.requested.v1"
 
-    system_metadata: SystemMetadata = SystemMetadata()
+    system_metadata: SystemMetadata | None = SystemMetadata()
     essays_for_cj: list[EssayRef]
-    language: str = "en"
-    course_code: str = ""
-    user_id: str
+    language: str | None = "en"
+    course_code: str | None = ""
+    user_id: str | None = None
     org_id: str | None = None
     student_prompt_ref: dict[str, Any] | None = None
     llm_config_overrides: dict[str, Any] | None = None
@@ -120,15 +129,15 @@ class ComparisonResult(Event, kw_only=True, frozen=True):
     error_detail: dict[str, Any] | str | None = None
     justification: str | None = None
     confidence: float | None = None
-    provider: str = ""
-    model: str = ""
-    response_time_ms: int = 0
-    token_usage: dict[str, Any] = {}
-    cost_estimate: float = 0.0
+    provider: str | None = ""
+    model: str | None = ""
+    response_time_ms: int | None = 0
+    token_usage: dict[str, Any] | None = {}
+    cost_estimate: float | None = 0.0
     requested_at: datetime | None = None
     completed_at: datetime | None = None
     trace_id: str | None = None
-    request_metadata: dict[str, Any] = {}
+    request_metadata: dict[str, Any] | None = {}
 
 
 class ReserveRequested(Event, kw_only=True, frozen=True):

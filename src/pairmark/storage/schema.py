@@ -17,11 +17,7 @@ from pairmark.storage.connection import Database, Tx, execute, translated
 SERVICES = ("assessment", "judging", "lifecycle", "results", "entitlements")
 SCHEMAS = (*SERVICES, "content", "transport")
 ROLES = (*SCHEMAS, "relay", "selfcheck")
-HEADS = {schema: f"{schema}_0002" for schema in SERVICES} | {
-    "content": "content_0001",
-    "transport": "transport_0002",
-    installation.SCHEMA: "installation_0001",
-}
+HEADS = {schema: f"{schema}_0002" for schema in SCHEMAS} | {installation.SCHEMA: "installation_0001"}
 """Newest migration of each schema; a test compares this with the migration files."""
 
 _UPGRADE_LOCK = 7_216_250_901

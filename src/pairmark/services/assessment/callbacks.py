@@ -106,18 +106,22 @@ class Callbacks:
 
 def _columns(answers: Sequence[_Answer]) -> list[list[Any]]:
     events = [answer.event for answer in answers]
+    told = [event.request_metadata or {} for event in events]
     return [
         [answer.message.event_id for answer in answers],
         [answer.kind for answer in answers],
         [answer.winner for answer in answers],
-        [event.request_metadata.get("presented_order") == "ba" for event in events],
-        [_clean(str(event.request_metadata.get("judge") or event.model or "unknown"), 200) for event in events],
-        [_clean(event.provider, 200) for event in events],
-        [_clean(event.model, 200) for event in events],
+        [metadata.get("presented_order") == "ba" for metadata in told],
+        [
+            _clean(str(metadata.get("judge") or event.model or "unknown"), 200)
+            for event, metadata in zip(events, told, strict=True)
+        ],
+        [_clean(event.provider or "", 200) for event in events],
+        [_clean(event.model or "", 200) for event in events],
         [_clean(event.justification or "", 500) for event in events],
         [_confidence(event.confidence) for event in events],
-        [min(max(event.response_time_ms, 0), 2_000_000_000) for event in events],
-        [event.cost_estimate for event in events],
+        [min(max(event.response_time_ms or 0, 0), 2_000_000_000) for event in events],
+        [event.cost_estimate or 0.0 for event in events],
     ]
 
 

@@ -1,4 +1,7 @@
-"""Taking a request in: batch, essays and the request for credits, in one transaction. The same request twice is one batch (G13)."""
+"""Taking a request in: batch, essays and the request for credits, in one transaction. The same request twice is one batch (G13).
+
+Texts that come with a request are put into the content store first; should the transaction fail, they lie there and harm nobody.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,15 +12,18 @@ import msgspec
 from pairmark.clock import Clock
 from pairmark.domain.stopping import largest_budget
 from pairmark.errors import BrokenData
-from pairmark.events.catalogue import AssessmentRequested, Design, ReserveRequested
+from pairmark.events.catalogue import AssessmentRequested, Design, EssayRef, ReserveRequested
 from pairmark.events.envelope import outgoing
 from pairmark.events.identity import job_id
 from pairmark.messaging import outbox
 from pairmark.messaging.messages import Message
 from pairmark.messaging.transport import MAX_REQUEST
 from pairmark.storage.connection import Tx, execute
+from pairmark.storage.texts import TextStore
 
 SOURCE = "assessment"
+LONGEST_ID = 500
+"""Characters of an entity id; an index must be able to hold it."""
 
 INSERT_BATCH = """
 INSERT INTO batch (id, entity_id, parent_id, generation, name, user_id, org_id, assignment_id, correlation_id, design,
@@ -36,7 +42,8 @@ SELECT %s, ordinal - 1, essay_id, storage_id FROM unnest(%s::text[], %s::text[])
 class Intake:
     """Handler of assessment requests."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, texts: TextStore, clock: Clock) -> None:
+        self._texts = texts
         self._clock = clock
 
     def __call__(self, tx: Tx, messages: Sequence[Message]) -> None:
@@ -46,9 +53,8 @@ class Intake:
                 self._take_in(tx, message, message.event)
 
     def _take_in(self, tx: Tx, message: Message, request: AssessmentRequested) -> None:
+        _check(request)
         essays = sorted(request.essays_for_cj, key=lambda essay: essay.essay_id)
-        if not essays or len({essay.essay_id for essay in essays}) != len(essays):
-            raise BrokenData(f"Request {request.entity_id} has no essays or names one twice.")
         if len(message.delivery.body) > MAX_REQUEST:
             raise BrokenData(f"Request {request.entity_id} is so long that its result could not be sent.")
         budget = budget_of(request.design, len(essays))
@@ -58,20 +64,26 @@ class Intake:
         execute(
             tx,
             INSERT_ESSAYS,
-            [batch, [essay.essay_id for essay in essays], [essay.text_storage_id for essay in essays]],
+            [batch, [essay.essay_id for essay in essays], self._storage_ids(essays)],
         )
         reserve = ReserveRequested(
             event_name=ReserveRequested.topic,
             entity_id=request.entity_id,
             timestamp=self._clock.now(),
             cj_assessment_job_id=str(batch),
-            user_id=request.user_id,
+            user_id=request.user_id or "",
             org_id=request.org_id,
             quantity=budget,
         )
         outbox.append(
             tx, [outgoing(reserve, aggregate_id=str(batch), source=SOURCE, correlation_id=message.correlation_id)]
         )
+
+    def _storage_ids(self, essays: Sequence[EssayRef]) -> list[str]:
+        """Where each text is found; those that came with the request are stored now."""
+        given = [essay.text for essay in essays if essay.text is not None]
+        stored = iter(self._texts.put(given) if given else ())
+        return [essay.text_storage_id or "" if essay.text is None else next(stored) for essay in essays]
 
     def _row(self, message: Message, request: AssessmentRequested, budget: int) -> dict[str, Any]:
         now = self._clock.now()
@@ -81,7 +93,7 @@ class Intake:
             "parent": request.parent_id,
             "generation": request.design.generation,
             "name": request.design.name,
-            "user_id": request.user_id,
+            "user_id": request.user_id or "",
             "org_id": request.org_id,
             "assignment_id": request.assignment_id,
             "correlation_id": message.correlation_id,
@@ -91,6 +103,20 @@ class Intake:
             "deadline": now + timedelta(seconds=request.design.deadline_seconds),
             "now": now,
         }
+
+
+def _check(request: AssessmentRequested) -> None:
+    """What no field by itself can say about a request."""
+    essays = request.essays_for_cj
+    if not 0 < len(request.entity_id) <= LONGEST_ID:
+        raise BrokenData(f"A request has no entity_id, or one of more than {LONGEST_ID} characters.")
+    if not essays or len({essay.essay_id for essay in essays}) != len(essays):
+        raise BrokenData(f"Request {request.entity_id} has no essays or names one twice.")
+    without = [essay.essay_id for essay in essays if essay.text is None and essay.text_storage_id is None]
+    if without:
+        raise BrokenData(f"Request {request.entity_id} gives neither text nor text_storage_id of {without[0]}.")
+    if not request.user_id and not request.org_id:
+        raise BrokenData(f"Request {request.entity_id} names neither a user nor an organisation.")
 
 
 def budget_of(design: Design, essays: int) -> int:

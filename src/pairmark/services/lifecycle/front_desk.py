@@ -76,7 +76,7 @@ class FrontDesk:
         if not rows:
             return None
         event = msgspec.json.decode(rows[0][1], type=AssessmentRequested)
-        return self.submit(Request(rows[0][0], event.essays_for_cj, event.design, event.user_id, event.org_id))
+        return self.submit(Request(rows[0][0], event.essays_for_cj, event.design, event.user_id or "", event.org_id))
 
     def _open(self, tx: Tx, request: Request, generation: int, parent: str | None) -> Ticket:
         entity, now = str(entity_id(request.digest, generation)), self._clock.now()
