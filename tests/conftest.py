@@ -19,4 +19,5 @@ pytest_plugins = [
     "support.loki",
     "support.roads",
     "support.fleet",
+    "support.content",
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pairmark.clock import Clock, SystemClock
-from pairmark.config import Config, kafka_settings
+from pairmark.config import Config, ContentAccess, kafka_settings
 from pairmark.errors import BadRequest, Busy, PairmarkError
 from pairmark.events import catalogue as events
 from pairmark.judges.question import Judge
@@ -26,6 +26,7 @@ from pairmark.services.assessment.callbacks import Callbacks
 from pairmark.services.assessment.content import Content
 from pairmark.services.assessment.continuation import Continuation
 from pairmark.services.assessment.credits import CreditAnswers
+from pairmark.services.assessment.fetching import Fetching
 from pairmark.services.assessment.finalization import Finalization
 from pairmark.services.assessment.intake import Intake
 from pairmark.services.assessment.monitor import Monitor
@@ -69,6 +70,7 @@ class System:
         monitor_interval: float = 300.0,
         kafka: "KafkaConnection | None" = None,
         roles: Collection[str] = ROLES,
+        content: ContentAccess | None = None,
     ) -> None:
         self.roles = frozenset(roles)
         self.kafka = kafka
@@ -80,8 +82,9 @@ class System:
         self.accounts = Accounts(database)
         self.front_desk = FrontDesk(database, self.clock)
         self.finalization = Finalization(database, self.clock)
-        content = Content(database, self.texts, self.finalization, self.clock)
-        self.continuation = Continuation(database, content, self.finalization, self.clock)
+        self.fetching = self._fetching(content)
+        looking = Content(database, self.texts, self.finalization, self.clock, fetched=self.fetching is not None)
+        self.continuation = Continuation(database, looking, self.finalization, self.clock)
         self.monitor = Monitor(database, self.continuation, self.finalization, self.clock, interval=monitor_interval)
         self.asker = Asker(database, self.texts, judge_for, Verdicts(database, self.clock), self.clock)
         self.assessment = AssessmentQueries(database)
@@ -109,6 +112,14 @@ class System:
         from pairmark.messaging.kafka_in import KafkaSubscription  # noqa: PLC0415
 
         return KafkaSubscription(kafka, self.database, group, topics, self.clock)
+
+    def _fetching(self, content: ContentAccess | None) -> Fetching | None:
+        """The step that fetches texts of other services, where there is one to fetch them from."""
+        if content is None or "assessment" not in self.roles:
+            return None
+        from pairmark.storage.content_service import ContentService  # noqa: PLC0415 - start-up time
+
+        return Fetching(self.database, self.texts, ContentService(content), self.finalization, self.clock)
 
     def _handlers(self) -> dict[str, dict[str, Handler]]:
         """What each service does with each topic it listens to."""
@@ -151,7 +162,8 @@ class System:
         steps |= {group: consumer.step for group, consumer in self.consumers.items() if group in self.roles}
         of_roles = {"assessment": ("continuation", self.continuation.step), "judging": ("asker", self.asker.step),
                     "monitor": ("monitor", self.monitor.step)}  # fmt: skip
-        return steps | dict(step for role, step in of_roles.items() if role in self.roles)
+        steps |= dict(step for role, step in of_roles.items() if role in self.roles)
+        return steps if self.fetching is None else steps | {"fetching": self.fetching.step}
 
     def deliver(self) -> int:
         """Move and apply the messages that are there now, on this thread; asks and decides nothing."""
@@ -173,6 +185,8 @@ class System:
         wakeups = Wakeups(self.database, self.bell, self._concerns_others, self._would_act)
         wakeups.start()
         self.asker.go_on()
+        if self.fetching is not None:
+            self.fetching.go_on()
         if "monitor" in self.roles:
             self.monitor.resume()
         for loop in loops:
@@ -183,6 +197,8 @@ class System:
         finally:
             self.asker.stop()
             wakeups.stop()
+            if self.fetching is not None:
+                self.fetching.stop()
             for loop in loops:
                 loop.stop()
             until = self.clock.monotonic() + STOP_SECONDS
@@ -224,6 +240,7 @@ class System:
     def close(self) -> None:
         """Give everything back: leases, locks, connections. Safe when the database is already gone."""
         closing: list[Callable[[], None]] = [self.asker.close]
+        closing += [] if self.fetching is None else [self.fetching.close]
         closing += [relay.close for relay in self.relays.values()]
         closing += [consumer.close for consumer in self.consumers.values()]
         closing += [self.transport.close]
@@ -239,7 +256,8 @@ _RINGS: dict[str, tuple[str, ...]] = {
     "relay": (),
     "monitor": ("relay",),
     "asker": ("relay",),
-    "continuation": ("relay",),
+    "continuation": ("relay", "fetching"),
+    "fetching": ("relay", "continuation"),
 }
 
 
@@ -291,7 +309,8 @@ def open_system(
         kafka = kafka_of(config)
         if kafka is None and road.kind(database) == "kafka":
             roles = ()
-        system = System(database, clock=clock, heal=server.ensure_running if server else None, kafka=kafka, roles=roles)
+        heal = server.ensure_running if server else None
+        system = System(database, clock=clock, heal=heal, kafka=kafka, roles=roles, content=config.content)
         try:
             if kafka is not None and system.roles:
                 road.take_kafka(database, system.transport, system.clock)

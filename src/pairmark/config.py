@@ -5,21 +5,32 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pairmark.errors import BadRequest
+
+
+@dataclass(frozen=True)
+class ContentAccess:
+    """Where texts of other services are fetched: an address with `{id}` in it, and a token to show there."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Config:
     """Where state lives: an embedded server under `home`, or the server at `database_url`.
 
-    `kafka`: brokers, if Kafka is used; `topic_prefix` stands before the names of all topics and groups there.
+    `kafka`: brokers, if Kafka is used; `topic_prefix` stands before the names of all topics and groups there;
+    `content`: where texts of other services are fetched, if they are.
     """
 
     home: Path
     database_url: str | None = None
     kafka: str | None = None
     topic_prefix: str = ""
+    content: ContentAccess | None = None
 
     @property
     def embedded(self) -> bool:
@@ -41,6 +52,7 @@ def load(*, database: str | None = None, kafka: str | None = None, environ: Mapp
         database_url=url,
         kafka=_brokers(kafka or environ.get("PAIRMARK_KAFKA") or None),
         topic_prefix=_prefix(environ.get("PAIRMARK_TOPIC_PREFIX", "")),
+        content=content_access(environ),
     )
 
 
@@ -61,6 +73,36 @@ def _prefix(text: str) -> str:
             "PAIRMARK_TOPIC_PREFIX cannot stand in the name of a topic.", remedy="Letters, digits, . _ and - can."
         )
     return text
+
+
+ID = "{id}"
+
+
+def content_access(environ: Mapping[str, str] = os.environ) -> ContentAccess | None:
+    """`PAIRMARK_CONTENT_URL`, with `{id}` where the storage id goes, and `PAIRMARK_CONTENT_TOKEN`; None without an address."""
+    url, token = environ.get("PAIRMARK_CONTENT_URL") or None, environ.get("PAIRMARK_CONTENT_TOKEN") or None
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        whole = False
+    readable = url.isascii() and url.isprintable() and " " not in url
+    if (
+        not (whole and readable)
+        or parts.username is not None
+        or parts.fragment
+        or url.count(ID) != 1
+        or ID in parts.netloc
+    ):
+        raise BadRequest(
+            "PAIRMARK_CONTENT_URL is not the address of a content service.",
+            remedy="Write it as http://content:8080/v1/content/{id}, without a login; a token goes into PAIRMARK_CONTENT_TOKEN.",
+        )
+    if token is not None and not (token.isascii() and token.isprintable() and " " not in token):
+        raise BadRequest("PAIRMARK_CONTENT_TOKEN holds characters that no token has.")
+    return ContentAccess(url, token)
 
 
 KAFKA = "PAIRMARK_KAFKA_"

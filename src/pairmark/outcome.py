@@ -78,7 +78,8 @@ def in_the_way(system: System, job_id: str, entity_id: str) -> Obstacle | None:
             return Obstacle(
                 f"{schema} cannot read {topic} of this batch ({cause}); it is kept in the quarantine.", lasting=True
             )
-    return None
+    awaited = system.assessment.awaited(UUID(job_id))
+    return Obstacle(f"{awaited}; they are asked for again.", lasting=False) if awaited else None
 
 
 def _unpublished(system: System, batch: Batch) -> int:

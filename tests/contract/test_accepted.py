@@ -28,6 +28,13 @@ from support.system import JUDGE, submit
 
 SIX = essays_with_text(6)
 LEFT_OUT = object()
+MAY_BE_MISSING = (
+    "event_name", "entity_type", "parent_id", "timestamp", "system_metadata", "language", "course_code", "org_id",
+)  # fmt: skip
+MAY_BE_NULL = (
+    "parent_id", "timestamp", "correlation_id", "error_detail", "justification", "confidence", "provider", "model",
+    "response_time_ms", "token_usage", "cost_estimate", "requested_at", "completed_at", "trace_id", "request_metadata",
+)  # fmt: skip
 
 REQUESTS: dict[str, dict[str, Any]] = {
     "as the platform sends it": {},
@@ -49,7 +56,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "student_prompt_ref": None, "llm_config_overrides": None, "assignment_id": None,
         "essays_for_cj": [one | {"spellcheck_metrics": None, "text_storage_id": None} for one in SIX],
     },
-    "nothing that may be missing": dict.fromkeys(("event_name", "entity_type", "parent_id", "timestamp", "system_metadata", "language", "course_code", "org_id"), LEFT_OUT),
+    "nothing that may be missing": dict.fromkeys(MAY_BE_MISSING, LEFT_OUT),
     "overrides for a language model": {
         "llm_config_overrides": {
             "model": "some-model", "temperature": 0.2, "max_tokens": 1_000, "provider": "somebody", "system_prompt": "Judge.",
@@ -161,8 +168,9 @@ CALLBACKS: dict[str, dict[str, Any]] = {
         "winner": "Essay A", "new": {"deep": [None]}, "token_usage": {"cached": 1, "cost": {"in": 0.1}},
         "request_metadata": {"prompt_sha256": "ab", "x": [1]},
     },
-    "null wherever no value is needed": dict.fromkeys(("parent_id", "timestamp", "correlation_id", "error_detail", "justification", "confidence", "provider", "model", "response_time_ms", "token_usage", "cost_estimate", "requested_at", "completed_at", "trace_id", "request_metadata")) | {"winner": "Essay B"},
-    "only what must be there": dict.fromkeys(("event_name", "entity_id", "entity_type", "parent_id", "timestamp", "correlation_id", "error_detail", "justification", "confidence", "provider", "model", "response_time_ms", "token_usage", "cost_estimate", "requested_at", "completed_at", "trace_id", "request_metadata"), LEFT_OUT) | {"winner": "Essay A"},
+    "null wherever no value is needed": dict.fromkeys(MAY_BE_NULL) | {"winner": "Essay B"},
+    "only what must be there": dict.fromkeys(("event_name", "entity_id", "entity_type", *MAY_BE_NULL), LEFT_OUT)
+    | {"winner": "Essay A"},
     "an error with all its fields": {"winner": None, "error_detail": ERROR},
     "an error without a winner field": {"winner": LEFT_OUT, "error_detail": ERROR},
     "an error with a code of ours": {"winner": None, "error_detail": {"error_code": "refused"}},

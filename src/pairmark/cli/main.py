@@ -62,7 +62,21 @@ def build_parser() -> argparse.ArgumentParser:
     shared.set_defaults(services=True)
     alone = argparse.ArgumentParser(add_help=False, parents=[shared])
     alone.set_defaults(services=False)  # a command that runs none of the services, which are all that keep a log
-    for module in (assess, simulate, score, status, worker, topics, outbox, deadletter, credits, contracts, audit, db, doctor):
+    for module in (
+        assess,
+        simulate,
+        score,
+        status,
+        worker,
+        topics,
+        outbox,
+        deadletter,
+        credits,
+        contracts,
+        audit,
+        db,
+        doctor,
+    ):
         module.add(commands, alone if module in (simulate, score, contracts) else shared)
     return parser
 

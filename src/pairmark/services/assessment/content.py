@@ -11,7 +11,7 @@ from pairmark.services.assessment.batches import Batch
 from pairmark.services.assessment.evidence import read_asked
 from pairmark.services.assessment.finalization import Finalization
 from pairmark.storage.connection import Database, Tx, execute
-from pairmark.storage.texts import TextSource
+from pairmark.storage.texts import LONGEST_TEXT, TextSource
 
 REUSE = """
 WITH RECURSIVE earlier AS (
@@ -50,10 +50,27 @@ WHERE essay.batch_id = %s AND essay.ordinal = x.ordinal
 """
 
 
+LEAVE = (
+    "UPDATE batch SET due = false WHERE id = %s AND version = %s AND due AND status = 'FETCHING_CONTENT' RETURNING id"
+)
+AWAITED = "SELECT count(*), max(problem) FROM essay WHERE batch_id = %s AND problem IS NOT NULL"
+NAMED = 5
+
+
 class Content:
     """Brings a batch from FETCHING_CONTENT to its first wave, or to its end."""
 
-    def __init__(self, database: Database, texts: TextSource, finalization: Finalization, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        texts: TextSource,
+        finalization: Finalization,
+        clock: Clock,
+        *,
+        fetched: bool = False,
+    ) -> None:
+        """`fetched`: texts that are not here are left to `Fetching`."""
+        self._fetched = fetched
         self._database = database
         self._texts = texts
         self._finalization = finalization
@@ -68,14 +85,16 @@ class Content:
                 [seen.id],
             )
         bodies = self._texts.fetch(row[2] for row in essays)
+        if self._fetched and any(row[2] not in bodies for row in essays):
+            with self._database.transaction("assessment") as tx:
+                return bool(execute(tx, LEAVE, [seen.id, seen.version]))
         problems = [_problem(bodies.get(row[2])) for row in essays]
         words = [len(bodies.get(row[2], "").split()) for row in essays]
         with self._database.transaction("assessment") as tx:
             execute(tx, NOTE_TEXTS, [[row[0] for row in essays], words, problems, seen.id])
         bad = [f"{row[1]} ({problem})" for row, problem in zip(essays, problems, strict=True) if problem]
         if bad:
-            message = f"{len(bad)} of {len(essays)} texts cannot be used: {', '.join(bad[:5])}."
-            return self._finalization.fail(seen, StopReason.TEXTS_UNUSABLE, message)
+            return self._finalization.fail(seen, StopReason.TEXTS_UNUSABLE, texts_unusable(bad, len(essays)))
         if len(essays) < 2:
             return self._finalization.finalize_single_essay(seen)
         return self._begin(seen, [(row[1], row[2]) for row in essays])
@@ -100,7 +119,21 @@ class Content:
         execute(tx, REUSE, {"id": batch_id, "parent": parent_id, "now": self._clock.now()})
 
 
+def texts_unusable(bad: Sequence[str], essays: int) -> str:
+    """The sentence that ends a batch whose texts cannot be used; `bad` are essays with what is wrong with each."""
+    more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    return f"{len(bad)} of {essays} texts cannot be used: {', '.join(bad[:NAMED])}{more}."
+
+
+def awaited(tx: Tx, batch_id: UUID) -> str | None:
+    """What a batch in FETCHING_CONTENT waits for, if it waits: how many texts, and why they have not come."""
+    number, reason = execute(tx, AWAITED, [batch_id])[0]
+    return f"{number} texts have not come yet: {reason}" if number else None
+
+
 def _problem(body: str | None) -> str | None:
     if body is None:
         return "the text store does not have it"
+    if len(body) > LONGEST_TEXT:
+        return f"it has more than {LONGEST_TEXT:,} characters"
     return None if body.strip() else "it is empty"

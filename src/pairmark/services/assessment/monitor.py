@@ -11,7 +11,7 @@ import structlog
 
 from pairmark.clock import Clock
 from pairmark.domain.statuses import Status, StopReason
-from pairmark.services.assessment import batches, waves
+from pairmark.services.assessment import batches, content, waves
 from pairmark.services.assessment.batches import Batch
 from pairmark.services.assessment.continuation import Continuation, each
 from pairmark.services.assessment.evidence import read_evidence
@@ -102,7 +102,10 @@ class Monitor:
             elif batch.status is Status.SCORING and batch.reasks <= REASKS:
                 changed = self._extend(tx, batch, now)
             else:
-                message = f"Nothing moved in status {batch.status} until the deadline."
+                awaited = content.awaited(tx, batch_id) if batch.status is Status.FETCHING_CONTENT else None
+                message = (
+                    f"Nothing moved in status {batch.status} until the deadline{f': {awaited}' if awaited else ''}."
+                )
                 changed = self._finalization.finalize_failure(tx, batch, StopReason.DEADLINE_PASSED, message)
         if changed:
             self._continuation.advance_each([batch_id])

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pairmark.services.assessment import batches
+from pairmark.domain.statuses import Status
+from pairmark.services.assessment import batches, content
 from pairmark.services.assessment.batches import Batch
 from pairmark.storage.connection import Database, execute
 
@@ -71,6 +72,13 @@ class AssessmentQueries:
             rows = execute(tx, "SELECT max(recorded_at) FROM judgement WHERE batch_id = %s", [batch_id])
         newest: datetime | None = rows[0][0]
         return newest
+
+    def awaited(self, batch_id: UUID) -> str | None:
+        """Which texts the batch waits for, and why they have not come; None if it waits for none."""
+        with self._database.transaction("assessment") as tx:
+            batch = batches.read(tx, batch_id)
+            waits = batch is not None and batch.status is Status.FETCHING_CONTENT
+            return content.awaited(tx, batch_id) if waits else None
 
     def result(self, batch_id: UUID) -> StoredResult | None:
         """Everything stored about the batch's result; scores are empty unless it is complete."""

@@ -6,6 +6,8 @@ however slow a judge is. A batch whose judge cannot be had in this process is le
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Literal
 from uuid import UUID, uuid4
 
 from pairmark.clock import Clock
@@ -23,6 +25,7 @@ CHUNKS_PER_STEP = 10
 CONCURRENCY = 16
 TEXTS_KEPT = 2_000
 RENEW_SECONDS = LEASE_SECONDS / 4
+NO_TEXT = "the text store no longer has both texts"
 UNABLE_SECONDS = 30.0
 """How long a judge that could not be had is not looked for again."""
 
@@ -155,12 +158,13 @@ class Asker:
     def _put(self, sets: Sequence[Work], judge: Judge, chunks: Sequence[Chunk]) -> None:
         """Keep `CONCURRENCY` sets in flight; stop asking when told to, or when the batch is over."""
         bodies = self._fetch(text for work in sets for _, one in work for text in (one.first_text, one.second_text))
+        ask = partial(_ask_with_texts, judge, bodies)
         futures: dict[Future[list[Answer]], Work] = {}
         waiting, wanted = list(reversed(sets)), True
         while futures or (waiting and wanted and not self._stopping):
             while waiting and wanted and len(futures) < CONCURRENCY and not self._stopping:
                 work = waiting.pop()
-                futures[self._pool.submit(judge.ask, [_asked(chunk, one, bodies) for chunk, one in work])] = work
+                futures[self._pool.submit(ask, work)] = work
             done, _ = wait(futures, timeout=RENEW_SECONDS, return_when=FIRST_COMPLETED)
             self._keep_leases()
             answered = [item for future in done for item in _answered(future, futures.pop(future))]
@@ -200,13 +204,24 @@ def _lock_name(token: UUID) -> str:
     return f"asker:{token}"
 
 
+def _ask_with_texts(judge: Judge, bodies: Mapping[str, str], work: Work) -> list[Answer]:
+    """What the judge says of the questions whose texts are there; the others are no questions, so no verdict comes of them."""
+    there = [one for one in work if one[1].first_text in bodies and one[1].second_text in bodies]
+    without = [
+        _failed(one, NO_TEXT, kind="unavailable")
+        for _, one in work
+        if one.first_text not in bodies or one.second_text not in bodies
+    ]
+    return without + (judge.ask([_asked(chunk, one, bodies) for chunk, one in there]) if there else [])
+
+
 def _asked(chunk: Chunk, question: Question, bodies: Mapping[str, str]) -> Asked:
     return Asked(
         request_id=str(question.request_id),
         first_id=question.first_id,
         second_id=question.second_id,
-        first_text=bodies.get(question.first_text, ""),
-        second_text=bodies.get(question.second_text, ""),
+        first_text=bodies[question.first_text],
+        second_text=bodies[question.second_text],
         repeat=question.repeat,
         attempt=(chunk.attempt - 1) * 100 + chunk.tries + 1,
     )
@@ -223,8 +238,8 @@ def _answered(future: Future[list[Answer]], work: Work) -> list[Answered]:
     ]
 
 
-def _failed(question: Question, detail: str) -> Answer:
+def _failed(question: Question, detail: str, *, kind: Literal["failed", "unavailable"] = "failed") -> Answer:
     return Answer(
-        request_id=str(question.request_id), kind="failed", winner=None, swapped=False, judge="", provider="", model="",
+        request_id=str(question.request_id), kind=kind, winner=None, swapped=False, judge="", provider="", model="",
         detail=detail,
     )  # fmt: skip
