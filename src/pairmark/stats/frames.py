@@ -139,8 +139,9 @@ def _id(value: Any) -> str | None:
         return value or None
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return str(value)
-    if isinstance(value, float | np.floating) and value == np.rint(value) and abs(value) <= EXACT:
-        return str(int(value))
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) <= EXACT else None
     return None
 
 
