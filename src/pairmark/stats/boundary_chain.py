@@ -16,7 +16,7 @@ POINTS = 280  # of the grid
 SCALE_STEPS = np.linspace(-1.6, 1.6, 9)  # log of band width over its expected value
 SCALE_SD = 0.7  # of that log: the width is known within a factor of 4
 GAP_SD = 0.5  # SD of the log width of single bands: widths within one scale differ up to a factor of 2.7 either way
-NOISE = ((0.03, 0.45), (0.1, 0.25), (0.2, 0.15), (0.4, 0.10), (0.8, 0.05))  # SD over that of the scores, prior weight
+NOISE = ((0.03, 0.30), (0.1, 0.25), (0.2, 0.20), (0.4, 0.15), (0.8, 0.10))  # SD over that of the scores, prior weight
 MISTAKE = 0.01  # share of anchors whose grade has nothing to do with their quality
 
 
