@@ -244,3 +244,11 @@ def test_votes_that_changed_since_are_another_batch_and_a_removed_file_is_named(
 
 def test_real_votes_on_other_texts_are_refused(pairmark: Pairmark, tmp_path: Path, texts: Path) -> None:
     refused(pairmark, tmp_path, texts, "--judge", f"replay:{VOTES}").refused("votes.csv")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_report_goes_into_no_folder_without_a_name(pairmark: Pairmark, tmp_path: Path, name: str) -> None:
+    told = ("argument --out", "it is empty", "name a folder")
+    pairmark.run("assess", write_texts(tmp_path / "texts.csv", THREE), *JUDGE, "--out", name).refused(*told)
+    pairmark.run("score", VOTES, "--out", name).refused(*told)
+    pairmark.run("retry", "some-batch", "--out", name).refused(*told)

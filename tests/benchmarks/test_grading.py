@@ -47,6 +47,10 @@ def test_intervals_and_probabilities_against_truth(record):
         between=(93, 97),
         against=against,
     )
+    covered, per_grade = np.array(tally.covered), np.array(tally.per_grade)
+    for number, many in ((1, "about one anchor per grade"), (2, "about two"), (3, "three or four")):
+        those = covered[per_grade == number]
+        record(f"of these, with {many}", float(100 * np.mean(those)), "%", against=f"{len(those):,} boundaries")
     top = reliability_diagram(tally.stated, tally.right)
     record(
         "calibration error of the most probable grade",
@@ -68,8 +72,10 @@ def test_intervals_and_probabilities_against_truth(record):
         float(100 * np.mean(tally.false_alarms)),
         "%",
         at_most=1,
-        against=against,
+        against=f"{len(tally.false_alarms)} simulated sessions",
     )
+    found = float(100 * np.mean(tally.wrong_found))
+    record("wrong anchors flagged", found, "%", against=f"{len(tally.wrong_found)} sessions with a grade drawn blindly")
 
 
 def test_cost_of_grading(record):

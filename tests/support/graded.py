@@ -1,8 +1,8 @@
 """Simulated sessions with known grades: a realistic range of designs, and what grading makes of them.
 
-Sessions differ in size, spread, grades of the scale, evenness of the bands, anchors per grade, missing grades, noise of the
-anchors' grades and comparisons per essay. Truth is drawn by rules that are not those of the model: bands are even in the
-population or jittered in logits, never log-normal.
+Sessions differ in size, spread, grades of the scale, evenness of the bands, how anchors are chosen and how many, missing grades,
+noise of the anchors' grades, wrong anchors and comparisons per essay. Truth is drawn by rules that are not those of the
+model: bands are even in the population or jittered in logits, never log-normal. Why this range: docs/explanation/anchors.md.
 """
 
 from collections.abc import Iterable
@@ -18,13 +18,19 @@ from pairmark.stats.bradley_terry import Fit, fit
 from pairmark.stats.calibration import ReliabilityDiagram
 from pairmark.stats.comparisons import comparisons
 from pairmark.stats.simulation import simulate
+from pairmark.stats.stretch import stretch
 
 Array = NDArray[np.float64]
+MOST_NOISE = 0.4  # SD of the anchors' noise over that of quality; two people who grade so correlate at .86
+WITH_A_WRONG_ANCHOR = 0.1  # share of sessions
 
 
 @dataclass(frozen=True)
 class Session:
-    """One session: the truth, the anchors with the grades people gave them, and the fit of simulated judgements."""
+    """One session: the truth, the anchors with the grades people gave them, and the fit of simulated judgements.
+
+    `wrong`: number of the anchor whose grade has nothing to do with its quality, if one is such.
+    """
 
     truth: Array
     boundaries: Array
@@ -33,22 +39,33 @@ class Session:
     labels: NDArray[np.int64]
     n_grades: int
     fitted: Fit
+    wrong: int | None = None
 
     def graded(self) -> Grading:
         """Place the boundaries."""
-        return grading(self.fitted.theta, self.fitted.standard_error, self.anchors, self.labels, self.n_grades)
+        scores, errors = self.fitted.theta, self.fitted.standard_error
+        return grading(scores, errors, self.anchors, self.labels, self.n_grades, stretch(self.fitted))
 
 
 @dataclass
 class Tally:
-    """What came out over many sessions."""
+    """What came out over many sessions; `per_grade`: anchors per grade of each boundary's session, rounded, 3 for more."""
 
     covered: list[bool] = field(default_factory=list)
+    per_grade: list[int] = field(default_factory=list)
     stated: list[float] = field(default_factory=list)
     right: list[float] = field(default_factory=list)
     each_stated: list[float] = field(default_factory=list)
     each_right: list[float] = field(default_factory=list)
     false_alarms: list[bool] = field(default_factory=list)
+    wrong_found: list[bool] = field(default_factory=list)
+
+    def hold_against_anchors(self, displaced: NDArray[np.bool_], wrong: int | None) -> None:
+        """False alarms are those of sessions whose anchors are all good."""
+        if wrong is None:
+            self.false_alarms.append(bool(displaced.any()))
+        else:
+            self.wrong_found.append(bool(displaced[wrong]))
 
 
 def fitted(truth: Array, per_essay: int, draw: np.random.Generator, seed: int) -> Fit:
@@ -72,16 +89,30 @@ def session(seed: int) -> Session | None:
     if draw.random() < 0.5:
         even = np.linspace(-1.7, 1.7, n_grades + 1)[1:-1] * sd
         boundaries = np.sort(even + draw.normal(0, 0.4 * sd / n_grades, n_grades - 1))
-    noise = float(draw.choice([0, 0, 0.15, 0.3])) * 4 * sd / n_grades
+    noise = draw.uniform(0, MOST_NOISE) * sd
     label = np.searchsorted(boundaries, truth + noise * draw.normal(0, 1, n))
-    most = int(draw.choice([1, 1, 2, 3, 4]))
-    kept = [grade for grade in range(n_grades) if n_grades < 5 or draw.random() > 0.15]
-    anchors = np.concatenate([draw.permutation(np.flatnonzero(label == grade))[:most] for grade in kept])
-    if len(set(label[anchors])) < 2:
+    anchors = _by_grade(label, n_grades, draw) if draw.random() < 0.5 else _sample(n, n_grades, draw)
+    labels, wrong = label[anchors], None
+    if draw.random() < WITH_A_WRONG_ANCHOR:
+        wrong = int(draw.integers(len(anchors)))
+        labels[wrong] = (labels[wrong] + draw.integers(1, n_grades)) % n_grades
+    if len(set(labels.tolist())) < 2:
         return None
     grade = np.searchsorted(boundaries, truth)
     result = fitted(truth, per_essay, draw, seed)
-    return Session(truth, boundaries, grade, anchors, label[anchors], n_grades, result)
+    return Session(truth, boundaries, grade, anchors, labels, n_grades, result, wrong)
+
+
+def _by_grade(label: NDArray[np.int64], n_grades: int, draw: np.random.Generator) -> NDArray[np.int64]:
+    """One to four exemplars of each grade, as they are picked for the purpose; some grades have none."""
+    most = int(draw.choice([1, 1, 2, 3, 4]))
+    kept = [grade for grade in range(n_grades) if n_grades < 5 or draw.random() > 0.15]
+    return np.concatenate([draw.permutation(np.flatnonzero(label == grade))[:most] for grade in kept])
+
+
+def _sample(n: int, n_grades: int, draw: np.random.Generator) -> NDArray[np.int64]:
+    """Some essays drawn blindly and graded by hand: one to four for each grade of the scale, half of the essays at most."""
+    return draw.permutation(n)[: min(n_grades * int(draw.choice([1, 1, 2, 3, 4])), n // 2)]
 
 
 def tallied(seeds: Iterable[int]) -> Tally:
@@ -92,6 +123,7 @@ def tallied(seeds: Iterable[int]) -> Tally:
         low, high = graded.interval()
         true = known.boundaries - known.truth.mean()
         tally.covered += ((low <= true) & (true <= high)).tolist()
+        tally.per_grade += [min(max(round(len(known.anchors) / known.n_grades), 1), 3)] * len(true)
         rest = np.setdiff1d(np.arange(len(known.truth)), known.anchors)
         chance = graded.probabilities(known.fitted.theta[rest], known.fitted.standard_error[rest])
         hit = known.grade[rest][:, None] == np.arange(known.n_grades)
@@ -99,7 +131,7 @@ def tallied(seeds: Iterable[int]) -> Tally:
         tally.right += hit[np.arange(len(rest)), chance.argmax(axis=1)].astype(float).tolist()
         tally.each_stated += chance.ravel().tolist()
         tally.each_right += hit.ravel().astype(float).tolist()
-        tally.false_alarms.append(bool(graded.displacement().displaced.any()))
+        tally.hold_against_anchors(graded.displacement().displaced, known.wrong)
     return tally
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from pairmark.cli.arguments import folder
 from pairmark.cli.output import note, put_json
 
 FAILED = 1
@@ -25,7 +26,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help="replay:FILE.csv[,seed=N], simulated:sd=1,seed=3[,order_bias=…,fail=…,delay_ms=…], or surface",
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the report (made if missing)")
+    parser.add_argument("--out", metavar="DIR", type=folder, help="folder for the report (made if missing)")
     _add_design(parser)
     _add_texts(parser)
     parser.set_defaults(run=run)

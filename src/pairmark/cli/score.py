@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from pairmark.cli.arguments import folder
 from pairmark.cli.output import BEGINS_AGAIN, put_json
 from pairmark.errors import BadRequest
 
@@ -19,7 +20,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "their columns. No database is needed.",
     )
     parser.add_argument("path", metavar="PATH", type=Path, help="CSV file with one judgement per row")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the report (made if missing)")
+    parser.add_argument("--out", metavar="DIR", type=folder, help="folder for the report (made if missing)")
     parser.add_argument("--name", default="", help="title of the report (default: the name of the file)")
     _add_grades(parser)
     _add_fit(parser)

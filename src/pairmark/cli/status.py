@@ -1,9 +1,9 @@
 """`pairmark status`, `cancel` and `retry`: looking at batches, ending one, and going on with one."""
 
 import argparse
-from pathlib import Path
 from typing import Any, NoReturn
 
+from pairmark.cli.arguments import folder
 from pairmark.cli.output import put_json, say
 from pairmark.errors import BadRequest, Busy
 
@@ -24,7 +24,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "verdicts it has; show the stored result of a complete one.",
     )
     again.add_argument("batch", metavar="BATCH", help="id (or its beginning) or name")
-    again.add_argument("--out", metavar="DIR", type=Path, help="folder for the report (made if missing)")
+    again.add_argument("--out", metavar="DIR", type=folder, help="folder for the report (made if missing)")
     again.set_defaults(run=retry)
 
 

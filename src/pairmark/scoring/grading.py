@@ -13,6 +13,8 @@ from pairmark.reading.anchor_table import Anchor, read_anchors
 from pairmark.reading.grade_scales import read_scale
 from pairmark.stats.anchors import Grading, grading
 from pairmark.stats.arrays import Floats
+from pairmark.stats.fitted import Fit
+from pairmark.stats.stretch import Stretch, stretch
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,17 @@ def read(anchors: Path | None, scale: str | None) -> Asked | None:
     return Asked(anchors, known, read_anchors(anchors, known))
 
 
-def apply(essays: list[ScoredEssay], asked: Asked | None) -> tuple[list[ScoredEssay], Grades | None, list[str]]:
-    """The essays with grades, all about the grades, and what should be told about them."""
+def apply(
+    essays: list[ScoredEssay], asked: Asked | None, fitted: Fit, linked: Stretch | None
+) -> tuple[list[ScoredEssay], Grades | None, list[str]]:
+    """The essays with grades, all about the grades, and what should be told; `linked` of scores on an earlier scale."""
     if asked is None:
         return essays, None, []
     place = _places(essays, asked)
     theta = np.array([essay.theta for essay in essays])
     error = np.array([essay.standard_error for essay in essays])
-    result = grading(theta, error, place, [anchor.grade for anchor in asked.anchors], len(asked.scale.grades))
+    known_grades = [anchor.grade for anchor in asked.anchors]
+    result = grading(theta, error, place, known_grades, len(asked.scale.grades), linked or stretch(fitted))
     probability = result.probabilities(theta, error)
     review = result.crosses([essay.ci_low for essay in essays], [essay.ci_high for essay in essays])
     known = {anchor.essay_id: asked.scale.grades[anchor.grade] for anchor in asked.anchors}

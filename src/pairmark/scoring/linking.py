@@ -12,6 +12,7 @@ from pairmark.reading.tables import read_table, unguarded
 from pairmark.stats.arrays import Floats
 from pairmark.stats.fitted import SAME_SCORE, Fit
 from pairmark.stats.linking import MOVED, link
+from pairmark.stats.stretch import Stretch
 
 MAX_RESULTS = 100 * MEGABYTE
 Z95 = 1.959963984540054
@@ -19,10 +20,10 @@ Z95 = 1.959963984540054
 
 def apply(
     essays: list[ScoredEssay], fitted: Fit, earlier: Path | None
-) -> tuple[list[ScoredEssay], Link | None, list[str]]:
-    """The essays on the earlier scale, how they got there, and what should be told; unchanged without one."""
+) -> tuple[list[ScoredEssay], Link | None, Stretch | None, list[str]]:
+    """The essays on the earlier scale, how they got there, their stretch, and what should be told; unchanged without one."""
     if earlier is None:
-        return essays, None, []
+        return essays, None, None, []
     scores = _scores(earlier)
     common = [index for index, essay in enumerate(essays) if essay.essay_id in scores]
     if len(common) < 2:
@@ -45,7 +46,7 @@ def apply(
         for index, (essay, theta, error) in enumerate(zip(essays, linked.theta, linked.standard_error, strict=True))
     ]  # fmt: skip
     told = Link(earlier.name, len(common), linked.shift, linked.shift_se, linked.drift_sd, moved)
-    return put, told, _notes(fitted.theta[common], old[:, 0], earlier)
+    return put, told, linked.stretch, _notes(fitted.theta[common], old[:, 0], earlier)
 
 
 def _notes(new: Floats, old: Floats, earlier: Path) -> list[str]:

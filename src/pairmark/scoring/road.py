@@ -115,8 +115,8 @@ def _result(path: Path, options: Options) -> ScoreResult:
     data, fitted = _fitted(judged, options)
     known = _known(options)
     fits = misfit.essays(fitted)
-    essays, link, link_notes = linking.apply(_essays(fitted, known.words, fits), fitted, options.link)
-    essays, grades, notes = grading.apply(essays, scale)
+    essays, link, linked, link_notes = linking.apply(_essays(fitted, known.words, fits), fitted, options.link)
+    essays, grades, notes = grading.apply(essays, scale, fitted, linked)
     work, judge_notes = judges.work(fitted, data)
     figures, more = all_figures(fitted), [*judge_notes, *link_notes, *notes]
     return ScoreResult(

@@ -35,16 +35,18 @@ if TYPE_CHECKING:
     from pairmark.stats.sessions import run, simulated_judges
     from pairmark.stats.simulation import simulate, true_scores
     from pairmark.stats.split_half import SplitHalf, split_half
+    from pairmark.stats.stretch import Stretch, stretch
     from pairmark.stats.surprises import Surprises, surprises
     from pairmark.stats.threads import one_blas_thread
 
 __all__ = [
-    "RULES", "BadComparisonsError", "Comparisons", "Design", "Estimated", "Fit", "Grading", "JudgeSummary", "Linked", "Misfit",
-    "Need", "NextPairs", "NoFiniteEstimateError", "NotConvergedError", "Reliability", "Screening", "SplitHalf", "StatsError",
-    "Surprises", "UnconnectedError", "assign", "comparisons", "decisions_by_length", "empirical_bayes", "essay_misfit", "fit",
-    "from_columns", "grading", "judge_misfit", "judge_summary", "link", "looks_adaptive", "need", "next_pairs", "one_blas_thread",
-    "partial_rank_correlation", "rank_correlation", "rule", "run", "screen", "simulate", "simulated_judges", "split_half", "ssr",
-    "ssr_observed", "surprises", "true_scores", "unseen_by_all",
+    "RULES", "BadComparisonsError", "Comparisons", "Design", "Estimated", "Fit", "Grading", "JudgeSummary", "Linked",
+    "Misfit", "Need", "NextPairs", "NoFiniteEstimateError", "NotConvergedError", "Reliability", "Screening",
+    "SplitHalf", "StatsError", "Stretch", "Surprises", "UnconnectedError", "assign", "comparisons",
+    "decisions_by_length", "empirical_bayes", "essay_misfit", "fit", "from_columns", "grading", "judge_misfit",
+    "judge_summary", "link", "looks_adaptive", "need", "next_pairs", "one_blas_thread", "partial_rank_correlation",
+    "rank_correlation", "rule", "run", "screen", "simulate", "simulated_judges", "split_half", "ssr", "ssr_observed",
+    "stretch", "surprises", "true_scores", "unseen_by_all",
 ]  # fmt: skip
 
 _MODULES = {
@@ -67,6 +69,7 @@ _MODULES = {
     "sessions": ("run", "simulated_judges"),
     "simulation": ("simulate", "true_scores"),
     "split_half": ("SplitHalf", "split_half"),
+    "stretch": ("Stretch", "stretch"),
     "surprises": ("Surprises", "surprises"),
     "threads": ("one_blas_thread",),
 }

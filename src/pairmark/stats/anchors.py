@@ -3,8 +3,9 @@
 Anchors are noisy measurements: their scores have errors, and their grades were given by people. Model: an essay of quality
 theta is graded g if theta + noise lies between the boundaries b_g and b_{g+1} (ordered probit; McKelvey & Zavoina 1975);
 the noise of an anchor's grade has an unknown SD, and a small share of grades is plainly wrong. Band widths of one scale
-are alike but not equal, which is what carries boundaries across grades without anchors. How the posterior is computed
-is in `boundary_chain`; scales and files are not known here.
+are alike but not equal, which is what carries boundaries across grades without anchors. What the scores share of their
+errors (`stretch`) moves boundaries and essays alike, so it counts for the boundaries' intervals alone. How the posterior is
+computed is in `boundary_chain`; scales and files are not known here.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pairmark.stats.arrays import Floats, Ints
 from pairmark.stats.boundary_chain import Anchored, Chain, label_probability, own_grade, posterior
 from pairmark.stats.errors import StatsError
 from pairmark.stats.normal import cumulative
+from pairmark.stats.stretch import Stretch
 
 DISPLACED = 0.01  # p-value, corrected for the number of anchors
 
@@ -43,27 +45,36 @@ class Grading:
     n_grades: int
     anchors: Anchored
     chain: Chain
+    stretch: Stretch
 
     def boundaries(self) -> Floats:
-        """Median of each boundary in logits, lowest first, shape (n_grades - 1,)."""
-        return self.quantile(0.5)
+        """Where each boundary divides the scores: its median in logits, lowest first, shape (n_grades - 1,)."""
+        return np.array([_quantile(self.chain.grid, weights, 0.5) for weights in self.chain.boundaries])
 
     def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
-        """Ends of the interval of each boundary that covers `level`."""
+        """Ends of the interval of each boundary that covers its true place with this probability.
+
+        Where scores are drawn in, true boundaries lie farther out, so the outer side is the longer one.
+        """
         if not 0 < level < 1:
             raise StatsError(f"The level of an interval lies between 0 and 1, not {level}.")
-        return self.quantile(0.5 - level / 2), self.quantile(0.5 + level / 2)
+        at, low, high = self.boundaries(), self.quantile(0.5 - level / 2), self.quantile(0.5 + level / 2)
+        return np.minimum(low, at), np.maximum(high, at)
 
     def quantile(self, share: float) -> Floats:
-        """Where each boundary lies with this probability or below."""
-        return np.array([_quantile(self.chain.grid, weights, share) for weights in self.chain.boundaries])
+        """Below which place the true boundaries lie with this probability."""
+        edges = _edges(self.chain.grid)
+        cumulated = [np.append(0.0, np.cumsum(weights)) for weights in self.chain.boundaries]
+        true = [self.stretch.spread_out(edges, each) for each in cumulated]
+        return np.array([np.interp(share, below, place) for place, below in true])
 
     def probabilities(self, theta: ArrayLike, standard_error: ArrayLike) -> Floats:
         """Probability of each grade for essays with these scores, shape (n_essays, n_grades); rows sum to 1.
 
-        The error of a score counts as independent of the errors of the boundaries, which is nearly so with 20 or more essays.
+        What remains of the error of a score beside the stretch counts as independent of the errors of the boundaries,
+        which is nearly so with 20 or more essays.
         """
-        score, error = np.asarray(theta, dtype=np.float64), np.asarray(standard_error, dtype=np.float64)
+        score, error = np.asarray(theta, dtype=np.float64), self.stretch.own(theta, standard_error)
         above = cumulative((score[:, None] - self.chain.grid[None, :]) / error[:, None]) @ self.chain.boundaries.T
         edges = np.hstack([np.ones((len(score), 1)), above, np.zeros((len(score), 1))])
         probability = np.maximum(edges[:, :-1] - edges[:, 1:], 0)
@@ -105,7 +116,12 @@ class Grading:
 
 
 def grading(
-    theta: ArrayLike, standard_error: ArrayLike, anchors: ArrayLike, grades: ArrayLike, n_grades: int
+    theta: ArrayLike,
+    standard_error: ArrayLike,
+    anchors: ArrayLike,
+    grades: ArrayLike,
+    n_grades: int,
+    stretch: Stretch | None = None,
 ) -> Grading:
     """Place the boundaries between grades.
 
@@ -117,6 +133,9 @@ def grading(
         Index of each anchor among the essays and its grade from 0 (lowest) to `n_grades` - 1, shape (n_anchors,).
     n_grades
         Grades of the scale, 2 or more.
+    stretch
+        What the scores share of their errors, from `stats.stretch`; without it all errors count as independent, and
+        several anchors per grade make boundaries look more certain than they are.
 
     Raises
     ------
@@ -138,14 +157,16 @@ def grading(
     score, error = np.asarray(theta, dtype=np.float64), np.asarray(standard_error, dtype=np.float64)
     place, known = np.asarray(anchors, dtype=np.int64), np.asarray(grades, dtype=np.int64)
     _check(score, error, place, known, n_grades)
-    order = np.lexsort((error[place], score[place], known))
-    chosen = Anchored(score[place][order], error[place][order], known[order])
     centre = float(score.mean())
-    spread = float(np.sqrt(np.var(score) + np.mean(error**2)))  # of the true scores: those of a map fit are drawn in
+    shared = stretch or Stretch(centre)
+    own = shared.own(score, error)
+    order = np.lexsort((own[place], score[place], known))
+    chosen = Anchored(score[place][order], own[place][order], known[order])
+    spread = float(np.sqrt(np.var(score) + np.mean(own**2)))  # of the true scores: those of a map fit are drawn in
     reach = float(np.abs(score - centre).max() + 3 * error.max())
     chain = posterior(chosen, n_grades, centre, spread, reach)
     back = np.argsort(order, kind="stable")
-    return Grading(n_grades, Anchored(chosen.theta[back], chosen.error[back], chosen.grade[back]), chain)
+    return Grading(n_grades, Anchored(chosen.theta[back], chosen.error[back], chosen.grade[back]), chain, shared)
 
 
 def _check(theta: Floats, error: Floats, anchors: Ints, grades: Ints, n_grades: int) -> None:
@@ -167,9 +188,13 @@ def _check(theta: Floats, error: Floats, anchors: Ints, grades: Ints, n_grades: 
 
 def _quantile(grid: Floats, weights: Floats, share: float) -> float:
     """Where the cumulative weight reaches `share`, each point's weight spread evenly over its cell."""
+    return float(np.interp(share, np.append(0.0, np.cumsum(weights)), _edges(grid)))
+
+
+def _edges(grid: Floats) -> Floats:
+    """Ends of the cells whose middles the grid holds."""
     step = grid[1] - grid[0]
-    edges = np.append(grid - step / 2, grid[-1] + step / 2)
-    return float(np.interp(share, np.append(0.0, np.cumsum(weights)), edges))
+    return np.append(grid - step / 2, grid[-1] + step / 2)
 
 
 def _holm(p_value: Floats) -> Floats:

@@ -43,11 +43,13 @@ FEW_DRAWS = 16  # they only say where the curvature is averaged
 @dataclass(frozen=True)
 class Calibrated:
     """`extra` (n_extras,): posterior means of order effects and log nu; `spread`: covariance around the mode of theta and
-    around these means. `parts`: the normal distributions it was mixed from, if any.
+    around these means; `offset` (size,): the posterior mean seen from there. `parts`: the normal distributions it was mixed
+    from, if any.
     """
 
     extra: Floats
     spread: Full | Drawn
+    offset: Floats
     parts: tuple["Part", ...] = ()
 
 
@@ -122,10 +124,11 @@ def _mixed(model: Model, point: Floats, nodes: list[_Node]) -> Calibrated:
     extra = np.asarray(sum(weight * node.mean for weight, node in zip(weights, nodes, strict=True)))[model.n_items :]
     around = np.concatenate([point[: model.n_items], extra])
     parts = [Part(float(w), node.mean - around, node.spread) for w, node in zip(weights, nodes, strict=True)]
-    total = np.zeros((model.size, model.size))
+    total, offset = np.zeros((model.size, model.size)), np.zeros(model.size)
     for part in parts:
         total += part.share * (part.spread.matrix + np.outer(part.offset, part.offset))
-    return Calibrated(extra, Full(model, total), tuple(parts))
+        offset += part.share * part.offset
+    return Calibrated(extra, Full(model, total), offset, tuple(parts))
 
 
 def _large(
@@ -148,15 +151,16 @@ def _large(
         if abs(change) < SETTLED and _settled(model, spread, before):
             break
     spread = spread_of(model, around, precision)
-    more = [mean - point]
-    more[0][model.n_items :] = 0
+    offset = mean - point
+    offset[model.n_items :] = 0
+    more = [offset]
     if information is not None:
         more.append(_doubt(information) * _drift(model, mean, spread, precision))
     if isinstance(spread, Drawn):
-        return Calibrated(mean[model.n_items :], replace(spread, more=tuple(more)))
+        return Calibrated(mean[model.n_items :], replace(spread, more=tuple(more)), offset)
     for vector in more:
         spread.matrix[:] += np.outer(vector, vector)
-    return Calibrated(mean[model.n_items :], spread)
+    return Calibrated(mean[model.n_items :], spread, offset)
 
 
 def _settled(model: Model, spread: Full | Drawn, before: Full | Drawn) -> bool:

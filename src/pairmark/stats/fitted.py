@@ -110,6 +110,17 @@ class Fit:
         """
         return _read_only(self.solution.mode_matrix()[np.ix_(self.place, self.place)])
 
+    def covariance_times(self, vector: Floats) -> Floats:
+        """`covariance` times a vector of shape (n_items,), exact at any size."""
+        in_order = np.empty(len(self.items))
+        in_order[self.place] = vector
+        return np.asarray(self.solution.times(in_order)[self.place])
+
+    @property
+    def mean_offset(self) -> Floats:
+        """Posterior mean of each score minus the score: what the mode is drawn in by. Zeros without a prior."""
+        return np.asarray(self.solution.offset[self.place])
+
     @property
     def order_effect(self) -> float | None:
         """Advantage in logits of the text shown first, over all judges alike; None if not asked for."""

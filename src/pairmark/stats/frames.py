@@ -13,6 +13,8 @@ from pairmark.stats.errors import BadComparisonsError
 
 OUTCOMES = {"first": 1.0, "left": 1.0, "second": 0.0, "right": 0.0, "tie": 0.5, "1": 1.0, "0": 0.0, "0.5": 0.5}
 
+EXACT = 2**53  # beyond, one float stands for several whole numbers
+
 
 def from_columns(
     data: Any = None,
@@ -51,7 +53,7 @@ def from_columns(
     items, judge_weights
         As in `comparisons`.
 
-    Ids may be texts or whole numbers; a number stands for its digits.
+    Ids may be texts or whole numbers; a number stands for its digits, and 1.0 for 1.
 
     Raises
     ------
@@ -121,11 +123,26 @@ def _column(data: Any, column: Any, what: str) -> list[Any]:
 
 
 def _ids(column: list[Any], what: str) -> list[str]:
-    for row, value in enumerate(column, start=1):
-        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if not whole and (not isinstance(value, str) or not value):
+    ids = [_id(value) for value in column]
+    for row, (found, value) in enumerate(zip(ids, column, strict=True), start=1):
+        if found is None:
             raise BadComparisonsError(f"Row {row}: the id {value!r} ({what}) is neither a text nor a whole number.")
-    return [str(value) for value in column]
+    return [found for found in ids if found is not None]
+
+
+def _id(value: Any) -> str | None:
+    """The text, or the digits of a whole number; None where it is neither.
+
+    Whole floats count: pandas makes floats of a column of whole numbers with a gap. Not those that stand for several.
+    """
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) <= EXACT else None
+    return None
 
 
 def _outcome(value: Any) -> float:
@@ -138,9 +155,10 @@ def _outcome(value: Any) -> float:
 def _chosen(first: Any, second: Any, winner: Any, row: int) -> float:
     if _nothing(winner):
         return 0.5
-    if str(winner) not in (str(first), str(second)):
+    chosen = _id(winner)
+    if chosen is None or chosen not in (_id(first), _id(second)):
         raise BadComparisonsError(f"Row {row}: the winner {winner!r} is neither {first!r} nor {second!r}.")
-    return 1.0 if str(winner) == str(first) else 0.0
+    return 1.0 if chosen == _id(first) else 0.0
 
 
 def _nothing(value: Any) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from pairmark.stats.arrays import Floats, Ints
 from pairmark.stats.errors import StatsError
 from pairmark.stats.fitted import Fit
+from pairmark.stats.stretch import Stretch, shared
 
 MOVED = 3.0  # standard errors beyond which a common essay is told to have moved
 
@@ -23,7 +24,8 @@ class Linked:
 
     `theta`, `standard_error`, `covariance`: of all essays of the new fit, with what the earlier scale knew of the common
     ones; `shift` and `shift_se`: earlier minus new; `drift_sd`: SD in logits by which common essays moved beyond error;
-    `z`: by how many standard errors each common essay moved, shape (n_common,).
+    `z`: by how many standard errors each common essay moved, shape (n_common,); `stretch`: what all scores share of their
+    errors.
     """
 
     theta: Floats
@@ -33,6 +35,7 @@ class Linked:
     shift_se: float
     drift_sd: float
     z: Floats
+    stretch: Stretch
 
 
 def link(new: Fit, common: ArrayLike, theta: ArrayLike, standard_error: ArrayLike) -> Linked:
@@ -78,8 +81,9 @@ def link(new: Fit, common: ArrayLike, theta: ArrayLike, standard_error: ArrayLik
     moved = free + shift + gain @ residual
     loose = np.ones(len(free)) - gain.sum(axis=1)
     covariance = spread - gain @ spread[place] + np.outer(loose, loose) / precision
-    standard = np.sqrt(np.maximum(np.diag(covariance), 0))
-    return Linked(moved, standard, covariance, shift, precision**-0.5, drift**0.5, z)
+    variance = np.maximum(np.diag(covariance), 0)
+    together = shared(moved, variance, covariance @ (moved - moved.mean()), np.zeros(len(moved)))
+    return Linked(moved, np.sqrt(variance), covariance, shift, precision**-0.5, drift**0.5, z, together)
 
 
 def _check(new: Fit, common: Ints, theta: Floats, error: Floats) -> None:

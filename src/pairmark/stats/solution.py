@@ -65,6 +65,11 @@ class Solution:
             return self._calibrated.extra
         return self.point[self.model.n_items :]
 
+    @property
+    def offset(self) -> Floats:
+        """The posterior mean seen from the mode, shape (size,); 0 where errors are those of the curvature at the mode."""
+        return self._calibrated.offset if self.averaged else np.zeros(self.model.size)
+
     @cached_property
     def errors(self) -> Floats:
         """Standard error of every parameter, shape (size,)."""
@@ -87,6 +92,11 @@ class Solution:
         if isinstance(spread, Full):
             return spread.matrix[:n, :n]
         return full_spread(self.model, self.point, self.precision).matrix
+
+    def times(self, theta: Floats) -> Floats:
+        """The covariance of the scores times `theta`, shape (n_items,)."""
+        n = self.model.n_items
+        return np.asarray(self.spread.times(np.concatenate([theta, np.zeros(self.model.size - n)]))[:n])
 
     def difference_error(self, first: int, second: int) -> float:
         """Standard error of the difference of two scores."""

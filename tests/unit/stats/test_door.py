@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from math import nan
+from math import inf, nan
 
 import numpy as np
 import pyarrow
@@ -141,6 +141,13 @@ def test_winners_and_losers_say_nothing_about_seats():
     assert "one seat" not in scores.screen(false_alarms=1.0).finding
 
 
+def test_whole_numbers_are_the_same_ids_where_a_gap_made_them_floats():
+    """A column of whole numbers becomes one of floats in pandas as soon as a value is missing, such as the winner of a tie."""
+    found = from_columns(first=[1, 2, 3], second=np.array([2.0, 3.0, 1.0]), winner=[1.0, nan, np.float32(1)])
+    assert found.items == ("1", "2", "3")
+    assert found.outcome.tolist() == [1, 0.5, 0]
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -151,6 +158,10 @@ def test_winners_and_losers_say_nothing_about_seats():
         ({"winner": ["a", None], "loser": ["b", "c"]}, "Row 2: the id None"),
         ({"winner": ["a"], "loser": ["b", "c"]}, "differ in length: winner 1, loser 2"),
         ({"winner": [1.5], "loser": ["b"]}, "Row 1: the id 1.5"),
+        ({"winner": [1.0, nan], "loser": [2.0, 3.0]}, "Row 2: the id nan"),
+        ({"winner": [1.0, inf], "loser": [2.0, 3.0]}, "Row 2: the id inf"),
+        ({"winner": [2.0**53 + 2], "loser": [1]}, "Row 1: the id 9007199254740994.0"),
+        ({"winner": [True], "loser": [2]}, "Row 1: the id True"),
     ],
 )
 def test_columns_that_do_not_fit_are_named(given, said):
