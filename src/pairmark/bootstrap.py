@@ -14,7 +14,7 @@ from pairmark.config import Config, ContentAccess, kafka_settings
 from pairmark.errors import BadRequest, Busy, PairmarkError
 from pairmark.events import catalogue as events
 from pairmark.judges.question import Judge
-from pairmark.judges.spec import build_judge, parse_judge
+from pairmark.judges.spec import JudgeSpec, build_judge, parse_judge
 from pairmark.messaging import road
 from pairmark.messaging.consumer import Consumer, Handler
 from pairmark.messaging.local import LocalSubscription, LocalTransport
@@ -72,6 +72,7 @@ class System:
         kafka: "KafkaConnection | None" = None,
         roles: Collection[str] = ROLES,
         content: ContentAccess | None = None,
+        judge: str | None = None,
     ) -> None:
         self.roles = frozenset(roles)
         self.kafka = kafka
@@ -92,7 +93,7 @@ class System:
         self.lifecycle = LifecycleQueries(database)
         self.results = ResultsQueries(database)
         self.entitlements = EntitlementsQueries(database)
-        handlers = self._handlers()
+        handlers = self._handlers(parse_judge(judge) if judge else None)
         local = LocalTransport(database, {group: list(topics) for group, topics in handlers.items()}, self.bell.ring)
         self.transport = transport(local) if transport else self._over(kafka) if kafka else local
         self.relays = {schema: Relay(database, schema, self.transport, self.clock) for schema in SERVICES}
@@ -122,13 +123,14 @@ class System:
 
         return Fetching(self.database, self.texts, ContentService(content), self.finalization, self.clock)
 
-    def _handlers(self) -> dict[str, dict[str, Handler]]:
+    def _handlers(self, judge: JudgeSpec | None) -> dict[str, dict[str, Handler]]:
         """What each service does with each topic it listens to."""
+        default = (judge.canonical, judge.digest) if judge else None
         answers = CreditAnswers(self.finalization, self.clock)
         queue, phases, saga = Queue(self.clock), Phases(self.clock), Saga(self.clock)
         return {
             "assessment": {
-                events.AssessmentRequested.topic: Intake(self.texts, self.clock),
+                events.AssessmentRequested.topic: Intake(self.texts, self.clock, default),
                 events.ReserveGranted.topic: answers.granted,
                 events.ReserveRefused.topic: answers.refused,
                 events.ComparisonResult.topic: Callbacks(self.clock),
@@ -317,7 +319,9 @@ def open_system(
         kafka = kafka_of(config)
         if kafka is None and road.kind(database) == "kafka":
             roles = ()
-        system = System(database, clock=clock, heal=heal, kafka=kafka, roles=roles, content=config.content)
+        system = System(
+            database, clock=clock, heal=heal, kafka=kafka, roles=roles, content=config.content, judge=config.judge
+        )
         try:
             if kafka is not None and system.roles:
                 road.take_kafka(database, system.transport, system.clock)

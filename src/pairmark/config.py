@@ -23,7 +23,7 @@ class Config:
     """Where state lives: an embedded server under `home`, or the server at `database_url`; `elsewhere` is what stands alone.
 
     `kafka`: brokers, if Kafka is used; `topic_prefix` stands before the names of all topics and groups there;
-    `content`: where texts of other services are fetched, if they are.
+    `content`: where texts of other services are fetched, if they are; `judge`: who judges where a request names nobody.
     """
 
     home: Path
@@ -32,6 +32,7 @@ class Config:
     topic_prefix: str = ""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     content: ContentAccess | None = None
+    judge: str | None = None
 
     @property
     def embedded(self) -> bool:
@@ -60,6 +61,7 @@ def load(*, database: str | None = None, kafka: str | None = None, environ: Mapp
         topic_prefix=_prefix(environ.get("PAIRMARK_TOPIC_PREFIX", "")),
         elsewhere=_own_databases(environ, url),
         content=content_access(environ),
+        judge=environ.get("PAIRMARK_JUDGE") or None,
     )
 
 

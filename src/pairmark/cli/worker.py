@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pairmark.cli.output import note
@@ -33,6 +34,11 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kafka", metavar="HOST:PORT", help="brokers, several with commas (or set PAIRMARK_KAFKA; default: no Kafka)"
     )
+    parser.add_argument(
+        "--judge",
+        metavar="KIND",
+        help="who judges where a request names nobody (or set PAIRMARK_JUDGE); as for `assess`",
+    )
     parser.add_argument("--once", action="store_true", help="do all that can be done now, then end; for cron")
     parser.add_argument(
         "--wait",
@@ -49,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pairmark.config import load  # noqa: PLC0415 - start-up time
 
     config = load(database=arguments.database, kafka=arguments.kafka)
+    config = replace(config, judge=arguments.judge or config.judge)
     roles = _roles(arguments.roles)
     try:
         _begin(config, roles, arguments)

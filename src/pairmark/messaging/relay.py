@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
 
+from psycopg import sql
+
 from pairmark.clock import Clock
 from pairmark.errors import Busy
 from pairmark.messaging.backoff import delay_seconds
@@ -25,6 +27,8 @@ from pairmark.storage.migrations.messaging_tables import BUCKETS
 LEASE_SECONDS = 5.0
 LIMIT = 500
 SWEEP_SECONDS = 2.0
+OUST_AFTER_SECONDS = 30.0
+"""An owner under way renews its lease every few seconds; one that has not for so long, with events waiting, is stopped or stuck."""
 PARK_AFTER = 8
 NEVER = 2**30
 
@@ -56,6 +60,17 @@ DELETE FROM relay_hold h WHERE NOT parked AND next_attempt_at <= %s AND bucket =
 REQUEUE = """
 UPDATE relay_hold SET parked = false, attempts = 0, next_attempt_at = '-infinity' WHERE aggregate_id = %s
 """
+OUST = """
+SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN {s}.relay_lease r
+    ON ((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended(%(name)s || ':' || r.bucket, 1)
+WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND l.pid <> pg_backend_pid()
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND r.claimed_until < clock_timestamp() - make_interval(secs => %(seconds)s)
+    AND EXISTS (SELECT FROM {s}.event_outbox o WHERE o.published_at IS NULL AND o.bucket = r.bucket
+        AND o.created_at < clock_timestamp() - make_interval(secs => %(seconds)s)
+        AND NOT EXISTS (SELECT FROM {s}.relay_hold h WHERE h.aggregate_id = o.aggregate_id))
+"""
+"""Ends the session of an owner that is alive, holds the lock of a bucket, and does not send what has waited there for long."""
 HOLD = """
 INSERT INTO relay_hold AS h (aggregate_id, attempts, next_attempt_at, parked, reason) VALUES (%s, 1, %s, %s, %s)
 ON CONFLICT (aggregate_id) DO UPDATE SET attempts = h.attempts + 1, reason = EXCLUDED.reason,
@@ -86,6 +101,8 @@ class Relay:
         self._leased_until = float("-inf")
         self._low = LowMark("event_outbox")
         self._session: object = None
+        self._database = database
+        self._look_again_at = float("-inf")
         self._swept_at = float("-inf")
         self.counts = RelayCounts()
 
@@ -122,6 +139,7 @@ class Relay:
         session = self._owned.connection()
         owned = self._owned.try_own_each({f"relay:{self._schema}:{bucket}": bucket for bucket in range(BUCKETS)})
         if not owned:
+            self._look_after_owner()
             return False
         started = self._clock.monotonic()
         with translated():
@@ -136,6 +154,18 @@ class Relay:
         self._session, self._buckets = session, leased
         self._leased_until = started + LEASE_SECONDS
         return bool(self._buckets)
+
+    def _look_after_owner(self) -> None:
+        """A process that was stopped keeps its session, and with it the lock: end that, so that somebody sends (G8).
+
+        When it wakes, its connection is gone, and what it had in hand with it.
+        """
+        if self._clock.monotonic() < self._look_again_at:
+            return
+        self._look_again_at = self._clock.monotonic() + OUST_AFTER_SECONDS / 6
+        scope = {"name": f"relay:{self._schema}", "seconds": OUST_AFTER_SECONDS}
+        with self._database.connect(None, self._schema) as connection, translated():
+            connection.execute(sql.SQL(OUST).format(s=sql.Identifier(self._schema)), scope)
 
     def _claim(self) -> list[tuple[int, Stored]]:
         connection, sweep = self._owned.connection(), self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from pairmark.clock import Clock
 from pairmark.domain.stopping import largest_budget
@@ -42,15 +43,28 @@ SELECT %s, ordinal - 1, essay_id, storage_id FROM unnest(%s::text[], %s::text[])
 class Intake:
     """Handler of assessment requests."""
 
-    def __init__(self, texts: TextStore, clock: Clock) -> None:
+    def __init__(self, texts: TextStore, clock: Clock, judge: tuple[str, str] | None = None) -> None:
+        """`judge`: name and digest of who judges where a request names nobody."""
         self._texts = texts
         self._clock = clock
+        self._judge = judge
 
     def __call__(self, tx: Tx, messages: Sequence[Message]) -> None:
         """Make a batch of each request that is not known yet."""
         for message in messages:
             if isinstance(message.event, AssessmentRequested):
-                self._take_in(tx, message, message.event)
+                self._take_in(tx, message, self._with_judge(message.event))
+
+    def _with_judge(self, request: AssessmentRequested) -> AssessmentRequested:
+        if request.design.judge:
+            return request
+        if self._judge is None:
+            raise BrokenData(
+                f"Request {request.entity_id} names no judge, and this service has none of its own.",
+                remedy="Set PAIRMARK_JUDGE for its workers, then `pairmark deadletter replay`.",
+            )
+        name, digest = self._judge
+        return replace(request, design=replace(request.design, judge=name, judge_digest=digest))
 
     def _take_in(self, tx: Tx, message: Message, request: AssessmentRequested) -> None:
         _check(request)
