@@ -98,11 +98,12 @@ def audit(
     """Look for facts that were told more than once in `source`; reads only.
 
     `source`: a CSV, JSONL, Parquet or log file or glob, `sqlite:FILE[?table=…]`, `postgresql://…[?table=schema.name]`,
-    `kafka://HOST:PORT/TOPIC[?from=…&to=…]`, or `loki+http://HOST:PORT?query=…[&from=…&to=…&tenant=…]`. `types`: glob patterns.
+    `mysql://…[?table=name]`, `kafka://HOST:PORT/TOPIC[?from=…&to=…]`,
+    or `loki+http://HOST:PORT?query=…[&from=…&to=…&tenant=…]`. `types`: glob patterns.
     `since` (inclusive), `until` (exclusive): ISO 8601. `unique_on`: what the same fact means, of aggregate, type, id, key,
     correlation and payload. `columns`: column names by part, where they are not recognised. `triggers`: a source of what may
     have caused the events, such as callbacks; only it tells a loop from a drain.
-    `server_settings`: of the session that reads a PostgreSQL, such as `{"statement_timeout": "60s"}`.
+    `server_settings`: of the session that reads a PostgreSQL or MySQL, such as `{"statement_timeout": "60s"}`.
     """
     chosen = chosen_from(types=types, since=since, until=until, unique_on=unique_on)
     opened = open_source(source, server_settings)
