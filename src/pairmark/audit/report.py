@@ -13,6 +13,7 @@ from typing import Any
 
 from pairmark.audit import payloads
 from pairmark.audit.columns import Columns, recognise
+from pairmark.audit.commits import overlap
 from pairmark.audit.definitions import DEFINITIONS, Totals
 from pairmark.audit.neighbours import Company, company, resolution
 from pairmark.audit.patterns import read
@@ -191,6 +192,7 @@ def _read(row: dict[str, Any], shared: Company, triggers: Triggers | None, round
     times = [moment / 1e6 for moment in row["times"] or []]
     if len(times) < 2:
         return Reading("unclassified", "open", [f"{row['n']} events, fewer than two of them with a readable time"])
+    overlapped = overlap(row["times"], row["commits"])
     caused, joined_by = triggers.of(row.get("aggregate")) if triggers else (None, "")
     return read(
         History(
@@ -201,6 +203,8 @@ def _read(row: dict[str, Any], shared: Company, triggers: Triggers | None, round
             swept=shared.swept,
             triggers=caused,
             joined_by=joined_by,
+            overlapping=overlapped.number > 0 if overlapped else None,
+            overlap=overlapped,
             resolution=rounded,
         )
     )
