@@ -47,7 +47,9 @@ def read(history: History) -> Reading:
                 found if found.pattern == "race" else replace(found, evidence=[*found.evidence, *_overlapping(history)])
             )
     numbers = f"{len(gaps)} intervals from {seconds(min(gaps))} to {seconds(max(gaps))}"
-    return Reading("unclassified", "open", [f"{numbers} fit no rule well enough"], settles=_MORE)
+    return Reading(
+        "unclassified", "open", [f"{numbers} fit no rule well enough", *_overlapping(history)], settles=_MORE
+    )
 
 
 _MORE = "more repetitions, or the stream of what triggers the event (`--triggers SOURCE`)"

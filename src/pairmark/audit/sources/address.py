@@ -54,6 +54,15 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class HasTables(Protocol):
+    """A source that has tables beside the one that is read."""
+
+    def tables(self) -> dict[str, list[str]]:
+        """Tables that may be read, with their columns."""
+        ...
+
+
+@runtime_checkable
 class TakesQueries(Protocol):
     """A source that runs a query of the user by itself."""
 
