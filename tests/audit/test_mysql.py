@@ -200,6 +200,18 @@ def test_a_server_that_is_slow_or_locked_is_given_up(mariadb, theirs):
             audit(mariadb.address(theirs, "event_outbox"), server_settings={"lock_timeout": "1s"})
 
 
+def test_settings_of_another_server_are_left_alone_and_odd_limits_refused(mariadb, theirs):
+    settings = {
+        "work_mem": "64MB",
+        "max_parallel_workers_per_gather": "0",
+        "statement_timeout": "2s",
+        "lock_timeout": "1500ms",
+    }
+    assert audit(mariadb.address(theirs), server_settings=settings).totals["duplicates"] == 1
+    with pytest.raises(BadRequest, match="1min is no limit of time"):
+        audit(mariadb.address(theirs), server_settings={"statement_timeout": "1min"})
+
+
 def test_the_printed_rights_suffice_and_allow_no_more(mariadb, theirs, capsys, monkeypatch):
     mariadb.rows(f"CREATE TABLE {theirs}.secret (x int)")
     role = f"reader'\\{theirs}"

@@ -1,5 +1,6 @@
 """A table of a MySQL or MariaDB, read in one read-only snapshot, row after row as the server sends them; nothing is kept there."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ SILENCE = 900
 """Seconds without a word from the server before it is taken for lost."""
 PATIENCE = 10
 """Seconds for a connection."""
+LIMITS = ("statement_timeout", "lock_timeout")
+"""Settings that have a counterpart here; all others are a PostgreSQL's alone."""
 SYSTEM = ("information_schema", "performance_schema", "mysql", "sys")
 COLUMNS = """
 SELECT c.table_schema, c.table_name, c.column_name, c.data_type, c.column_type, t.engine
@@ -146,14 +149,15 @@ class MysqlTable:
     def _first(self, *, maria: bool) -> Iterator[str]:
         """Statements that begin the session."""
         yield "SET time_zone = '+00:00'"
-        for name, seconds in ((one, _seconds(value)) for one, value in self.settings.items()):
+        limits = {name: _seconds(self.settings[name]) for name in LIMITS if name in self.settings}
+        for name, seconds in limits.items():
             if name == "statement_timeout":
                 yield (
                     f"SET max_statement_time = {seconds}"
                     if maria
                     else f"SET max_execution_time = {round(seconds * 1000)}"
                 )
-            elif name == "lock_timeout":
+            else:
                 yield f"SET lock_wait_timeout = {max(round(seconds), 1)}"
         yield "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
         yield "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
@@ -219,4 +223,7 @@ def _batches(cursor: Any) -> Iterator[list[tuple[Any, ...]]]:
 
 def _seconds(limit: str) -> float:
     """A limit as PostgreSQL takes it, `60s` or `1500ms`."""
-    return float(limit.removesuffix("ms")) / 1000 if limit.endswith("ms") else float(limit.removesuffix("s"))
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)", limit)
+    if found is None:
+        raise BadRequest(f"{limit} is no limit of time.", remedy="Write it as 60s or 1500ms.")
+    return float(found[1]) / (1000 if found[2] == "ms" else 1)
