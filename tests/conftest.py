@@ -20,4 +20,5 @@ pytest_plugins = [
     "support.roads",
     "support.fleet",
     "support.content",
+    "support.mariadb",
 ]

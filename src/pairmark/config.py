@@ -154,6 +154,11 @@ def kafka_settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {setting: environ[name] for setting, name in given.items()}
 
 
+def mysql_password(environ: Mapping[str, str] = os.environ) -> str | None:
+    """`MYSQL_PWD`, as MySQL's own clients take it."""
+    return environ.get("MYSQL_PWD")
+
+
 @dataclass(frozen=True)
 class LokiAccess:
     """Who asks Loki: a token, or a user with a password, or nobody; and the certificates to trust, if not the machine's."""

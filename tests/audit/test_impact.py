@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from pairmark.audit.consumers import Effect, effects, presets_at
+from pairmark.audit.consumers import Effect, effects, look_for_presets, parse_effect
 from pairmark.audit.impact import impact
 from pairmark.audit.refunds import refund_csv, refund_sql
 from pairmark.errors import BadRequest
@@ -196,11 +196,71 @@ def test_effects_are_counted_next_to_how_often_the_fact_was_told(tmp_path):
     mail = effects(Effect("mail", f"sqlite:{tmp_path}/app.db?table=mail", "batch_id"), told)
     assert (mail.verdict, mail.rows, mail.facts_with_effect, mail.repeated_facts, mail.most) == ("repeated", 4, 2, 1, 3)
     assert mail.examples == [{"fact": WORST, "told": 83, "effects": 3}]
-    preset = {one.name: effects(one, told) for one in presets_at(f"sqlite:{tmp_path}/app.db")}
+    looked_for = look_for_presets([f"sqlite:{tmp_path}/app.db"])
+    preset = {effect.name: effects(effect, told) for one in looked_for for effect in one.effects}
     assert {name: one.verdict for name, one in preset.items()} == {
         "entitlements: credit_operations": "nothing", "results: batch_results": "one each"
     }  # fmt: skip
     assert "overwrites" in preset["results: batch_results"].says
+
+
+def platform(path: Path, **tables: list[tuple[str, ...]]) -> str:
+    """A database with tables that have their columns in the first row."""
+    with closing(sqlite3.connect(path)) as connection:
+        for name, (columns, *filled) in tables.items():
+            connection.execute(f"CREATE TABLE {name} ({', '.join(columns)})")
+            connection.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(columns))})", filled)
+        connection.commit()
+    return f"sqlite:{path}"
+
+
+def test_presets_say_what_they_looked_for_and_an_absent_table_is_never_clean(tmp_path):
+    one = platform(tmp_path / "a.db", batch=[("batch_id",), (WORST,)], reservation=[("batch_id",), (SECOND,)])
+    done = Pairmark(tmp_path).run("audit", "impact", str(PATH), "--consumers", one)
+    assert done.code == 3
+    assert (
+        f"results: looked in {one} for a table named outcome, batch_result, batch_results, assessment_result, "
+        "published_results: none. Nothing can be said of results; name its table by --effect." in done.out
+    )
+    assert "entitlements: looked in" in done.out
+    assert "found reservation." in done.out
+    other = platform(tmp_path / "b.db", outcome=[("job_id",), (WORST,)])
+    both = Pairmark(tmp_path).run("audit", "impact", str(PATH), "--consumers", one, "--consumers", other)
+    assert (both.code, f"looked in {one}, {other} for" in both.out) == (0, True)
+    only = ("--consumers", one, "--preset", "lifecycle", "--preset", "entitlements")
+    assert Pairmark(tmp_path).run("audit", "impact", str(PATH), *only).code == 0
+    empty = Pairmark(tmp_path).json("audit", "impact", str(PATH), "--consumers", platform(tmp_path / "c.db"), code=3)
+    assert [(part["part"], part["found"]) for part in empty["presets"]] == [
+        ("lifecycle", []), ("results", []), ("entitlements", [])
+    ]  # fmt: skip
+    Pairmark(tmp_path).run("audit", "impact", str(PATH), "--consumers", one, "--preset", "mail").refused(
+        "lifecycle, results"
+    )
+    where_not = ("--effect", f"batch={one}?table=batch#batch_id", "--preset", "results")
+    Pairmark(tmp_path).run("audit", "impact", str(PATH), *where_not).refused("Give --consumers, too")
+
+
+def test_a_table_named_right_without_a_key_is_told_and_says_nothing(tmp_path):
+    (found,) = look_for_presets([platform(tmp_path / "a.db", ledger=[("account", "amount")])], ["entitlements"])
+    assert (found.effects, found.without_key) == ((), ("ledger",))
+    assert "ledger has none of the columns batch_id, reference, operation_ref" in found.says
+
+
+def test_several_effects_on_one_fact_are_told_apart_by_a_column(tmp_path):
+    rows = [("batch_id", "template"), (WORST, "done"), (WORST, "receipt"), (SECOND, "done"), (SECOND, "done")]
+    address = platform(tmp_path / "a.db", mail=rows, status_history=[("batch_id", "phase"), (WORST, "a"), (WORST, "b")])
+    told = {WORST: 83, SECOND: 13}
+    mail = effects(parse_effect(f"mail={address}?table=mail#batch_id,template"), told)
+    assert (mail.effect, mail.verdict, mail.rows, mail.facts_with_effect) == ("template", "repeated", 4, 2)
+    assert mail.examples == [{"fact": SECOND, "told": 13, "effects": 2}]
+    assert effects(parse_effect(f"mail={address}?table=mail#batch_id"), told).repeated_facts == 2
+    (history,) = look_for_presets([address], ["lifecycle"])[0].effects
+    assert (history.key, history.effect, effects(history, told).verdict) == ("batch_id", "phase", "one each")
+    for wrong in ("mail=x#", "mail=x#batch_id,", "=x#a", "mail=#a"):
+        with pytest.raises(BadRequest, match="names no effect"):
+            parse_effect(wrong)
+    with pytest.raises(BadRequest, match="closest are template"):
+        effects(parse_effect(f"mail={address}?table=mail#batch_id,templat"), told)
 
 
 def test_the_command_prints_both_and_ends_by_the_worse(tmp_path):

@@ -15,6 +15,7 @@ from pairmark.audit import audit
 from pairmark.storage.connection import Database
 from support.kafka_mock import MockKafka, produce
 from support.loki import FakeLoki
+from support.mariadb import running
 
 NAMES = ("aggregate_id", "event_type", "created_at", "id", "payload")
 UPPER, LOWER = "2F8DC826-D6C6-4D5B-B9D2-1ED94FB47A50", "2f8dc826-d6c6-4d5b-b9d2-1ed94fb47a50"
@@ -88,6 +89,14 @@ def as_postgresql(folder: Path, conninfo: str) -> str:
     return f"postgresql://{parts['user']}@/{parts['dbname']}?host={parts['host']}&table=public.theirs"
 
 
+def as_mysql(folder: Path, conninfo: str) -> str:
+    server = running()
+    database = server.fresh()
+    server.rows(f"CREATE TABLE {database}.outbox ({', '.join(f'{name} text' for name in NAMES)})")
+    server.rows(f"INSERT INTO {database}.outbox VALUES ({', '.join(['%s'] * len(NAMES))})", ROWS, many=True)
+    return server.address(database)
+
+
 def as_kafka(folder: Path, conninfo: str) -> str:
     cluster = _kept(MockKafka())
     cluster.create("rows", 2)
@@ -117,7 +126,16 @@ def servers():
         _open.pop().close()
 
 
-SOURCES: list[Callable[[Path, str], str]] = [as_jsonl, as_log, as_parquet, as_sqlite, as_postgresql, as_kafka, as_loki]
+SOURCES: list[Callable[[Path, str], str]] = [
+    as_jsonl,
+    as_log,
+    as_parquet,
+    as_sqlite,
+    as_postgresql,
+    as_mysql,
+    as_kafka,
+    as_loki,
+]
 COLUMNS = dict(zip(("aggregate", "type", "time", "id", "payload"), NAMES, strict=True))
 
 

@@ -4,11 +4,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from pairmark.audit.sources.mysql_address import MysqlAddress
+from pairmark.audit.sources.mysql_text import named
 from pairmark.audit.sources.postgres_address import PostgresAddress
 from pairmark.audit.sources.statements import literal, quoted
 from pairmark.errors import BadRequest
 
 TABLE = "public.event_outbox"
+MYSQL = ("mysql://", "mariadb://")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Grants:
 
 def grants(source: str | None, role: str, *, repair_role: str = "pairmark_repair") -> Grants:
     """The statements for the table at `source` (default: public.event_outbox of the database that one is connected to)."""
+    if source is not None and source.lower().startswith(MYSQL):
+        return Grants(_of_mysql(MysqlAddress.of(source), role), ())
     database, table = _named(source)
     schema, _, name = table.rpartition(".")
     schema = schema or "public"
@@ -54,9 +59,24 @@ def _named(source: str | None) -> tuple[str | None, str]:
     if source is None:
         return None, TABLE
     if not source.startswith(("postgresql://", "postgres://")):
-        raise BadRequest("Rights are a matter of PostgreSQL; a file needs none but to be readable.")
+        raise BadRequest("Rights are a matter of PostgreSQL and MySQL; a file needs none but to be readable.")
     address = PostgresAddress.at(source)
     return urlsplit(address.url).path.removeprefix("/") or None, address.table or TABLE
+
+
+def _of_mysql(address: MysqlAddress, role: str) -> tuple[str, ...]:
+    """A login that is locked until it has a password: one without a password would let everybody in."""
+    named_schema, dot, name = (address.table or "event_outbox").rpartition(".")
+    schema = named_schema if dot else address.database
+    if schema is None:
+        raise BadRequest(
+            "The address names no database.", remedy="Write it as mysql://host/database?table=event_outbox."
+        )
+    login = "'" + role.replace("\\", "\\\\").replace("'", "''") + "'@'%'"
+    return (
+        f"CREATE USER IF NOT EXISTS {login} ACCOUNT LOCK",
+        f"GRANT SELECT ON {named(schema)}.{named(name)} TO {login}",
+    )
 
 
 def _role(role: str) -> tuple[str, ...]:

@@ -25,13 +25,19 @@ from pairmark.errors import BadRequest, Busy
 Key = tuple[str, ...]
 AT_ONCE = 1_000
 SLOWEST = "60s"
+MANY = 100_000
+INDEXED = """
+SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+WHERE i.indrelid = %s::regclass AND i.indisvalid AND i.indpred IS NULL
+"""
+LARGE = "SELECT 1 FROM pg_class WHERE oid = %s::regclass AND relkind IN ('r', 'm') AND reltuples >= %s"
 
 
 @dataclass(frozen=True)
 class Seen:
     """What one look saw. `repeated`: how often each repeated fact was told, of all facts or of those with new rows (`partial`).
 
-    `conclusive`: whether it proves anything that nothing repeats there.
+    `conclusive`: whether it proves anything that nothing repeats there. `advice`: what would make such a look cheaper.
     """
 
     events: int
@@ -39,6 +45,7 @@ class Seen:
     newest: datetime | None
     partial: bool
     conclusive: bool = True
+    advice: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,12 @@ class _NewRows:
     """The statements of a look at new rows, in one read-only snapshot."""
 
     def __init__(self, connection: psycopg.Connection[Any], table: str, columns: Columns, chosen: Chosen) -> None:
-        self._connection, self._chosen = connection, chosen
+        self._connection, self._chosen, self._columns = connection, chosen, columns
+        self._since: sql.Composable = sql.NULL
+        self._named, self._first = (
+            sql.Identifier(*table.split(".", 1)).as_string(connection),
+            columns.named()[chosen.unique_on[0]],
+        )
         self._table = sql.Identifier(*table.split(".", 1))
         named = columns.named()
         self._keys = [sql.Identifier(named[part]) for part in chosen.unique_on]
@@ -107,9 +119,10 @@ class _NewRows:
         """None if the times are no timestamps, so that new rows cannot be asked for."""
         if self._time is None or not self._has_timestamps():
             return None
+        self._since = sql.Literal(since)
         pivots = self._rows(
             "SELECT {pivot}::text, count(*), max({time}) FROM {table} WHERE {time} >= {since} AND {wanted} GROUP BY 1",
-            since=sql.Literal(since),
+            since=self._since,
         )
         newest = max((row[2] for row in pivots), default=None)
         told = Counter[Key]()
@@ -117,7 +130,17 @@ class _NewRows:
         for place in range(0, len(names), AT_ONCE):
             told.update(self._told(names[place : place + AT_ONCE]))
         repeated = {key: number for key, number in told.items() if number > 1}
-        return Seen(sum(row[1] for row in pivots), repeated, _aware(newest), partial=True)
+        events, newest = sum(row[1] for row in pivots), _aware(newest)
+        return Seen(events, repeated, newest, partial=True, advice=self._advice())
+
+    def _advice(self) -> str:
+        """What would make the next looks cheaper, if the table is large and has no index that serves them."""
+        indexed = {row[0] for row in self._connection.execute(INDEXED, [self._named])}
+        lacking = [name for name in (self._columns.time, self._first) if name and name not in indexed]
+        large = self._connection.execute(LARGE, [self._named, MANY]).fetchone()
+        if not lacking or large is None:
+            return ""
+        return f"No index of {self._named} begins with {' or '.join(lacking)}, so each pass reads all of it."
 
     def _told(self, pivots: Sequence[str]) -> Counter[Key]:
         """How often each fact of these was told, over all rows; literals take the column's type, so that its index serves."""
@@ -151,7 +174,10 @@ class _NewRows:
         return sql.SQL(" AND ").join(conditions)
 
     def _types(self) -> sql.Composable:
-        query = sql.SQL("SELECT DISTINCT {}::text FROM {}").format(self._type, self._table)
+        """Those of the new rows that fit the patterns: no other fact can have been told again."""
+        query = sql.SQL("SELECT DISTINCT {}::text FROM {} WHERE {} >= {}").format(
+            self._type, self._table, self._time or sql.NULL, self._since
+        )
         names = [row[0] for row in self._connection.execute(query) if row[0]]
         fitting = [name for name in names if any(fnmatchcase(name.strip(), pattern) for pattern in self._chosen.types)]
         return sql.SQL(", ").join(map(sql.Literal, fitting or [""]))

@@ -6,6 +6,7 @@ triggers does.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import log
 from statistics import median, stdev
@@ -42,9 +43,13 @@ def read(history: History) -> Reading:
     for rule in rules:
         found = rule(history, gaps)
         if found is not None:
-            return found
+            return (
+                found if found.pattern == "race" else replace(found, evidence=[*found.evidence, *_overlapping(history)])
+            )
     numbers = f"{len(gaps)} intervals from {seconds(min(gaps))} to {seconds(max(gaps))}"
-    return Reading("unclassified", "open", [f"{numbers} fit no rule well enough"], settles=_MORE)
+    return Reading(
+        "unclassified", "open", [f"{numbers} fit no rule well enough", *_overlapping(history)], settles=_MORE
+    )
 
 
 _MORE = "more repetitions, or the stream of what triggers the event (`--triggers SOURCE`)"
@@ -75,9 +80,24 @@ def _close(gap: float, limit: float, resolution: float) -> bool:
 
 
 def _overlap(history: History, gaps: list[float]) -> Reading | None:
-    if not history.overlapping:
+    told = history.overlap
+    if not history.overlapping or (told is not None and 2 * told.number < len(gaps)):
         return None
-    return Reading("race", "proven", ["an event was made before the one before it was committed"], [_TWO_AT_ONCE])
+    evidence = _overlapping(history) or ["an event was made before the one before it was committed"]
+    return Reading("race", "proven", evidence, [_TWO_AT_ONCE])
+
+
+def _overlapping(history: History) -> list[str]:
+    """What is known of transactions that ran at once, if something is."""
+    told = history.overlap
+    if told is None:
+        return []
+    if not told.number:
+        return [f"none of {told.known} events was followed by one that was made before it was committed"]
+    return [
+        f"{told.number} of {told.known} events were followed by one that was made before they were committed, by up to "
+        f"{seconds(told.seconds)}; a clock that far behind the database's would look the same"
+    ]
 
 
 _TWO_AT_ONCE = "two workers read the old state and both published"
@@ -101,9 +121,10 @@ def _race(history: History, gaps: list[float]) -> Reading | None:
     if len(gaps) > 3 or max(gaps) > limit or history.resolution > limit:
         return None
     evidence = [f"{len(gaps)} of {len(gaps)} intervals are at most {seconds(limit)}, the longest {seconds(max(gaps))}"]
-    sure = max(gaps) <= max(RACE_SURE, history.transaction_p95)
+    evidence += _overlapping(history)
+    sure = max(gaps) <= max(RACE_SURE, history.transaction_p95) and history.overlapping is not False
     readings = [_TWO_AT_ONCE] if sure else [_TWO_AT_ONCE, "the first rounds of a fast loop or drain"]
-    settles = "commit times (track_commit_timestamp) would prove it"
+    settles = "commit times (track_commit_timestamp) would prove it" if history.overlapping is None else ""
     return Reading("race", "likely" if sure else "open", evidence, readings, settles)
 
 

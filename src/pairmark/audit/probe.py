@@ -115,6 +115,8 @@ def _counter(effect: Effect) -> Callable[[Sequence[str]], dict[str, int]]:
     """A function that counts rows for facts; it asks the database for these alone."""
     source = open_source(effect.address)
     try:
+        if effect.address.lower().startswith(("mysql:", "mariadb:")):
+            raise BadRequest("Effects are not counted in a MySQL.", remedy="Give a PostgreSQL or a SQLite file.")
         if not isinstance(source, PostgresTable | SqliteTable):
             raise BadRequest(f"{source.shown} is no database.", remedy="Give the address of the consumer's database.")
         if effect.key not in source.columns():

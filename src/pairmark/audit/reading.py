@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from pairmark.audit.commits import Overlap
+
 
 @dataclass(frozen=True)
 class History:
@@ -12,7 +14,8 @@ class History:
     `shared_gap`: how many facts repeat after the same gap; `restarting`: how many facts repeat within the same seconds, if
     that is more than chance; `swept`: at how many of its repetitions others repeat as well. `triggers`: seconds at which
     something happened that may have caused a repetition, None if no such stream was given; `joined_by` says how they were
-    found. `overlapping`: an event was made before the one before it was committed, None if commit times are not known.
+    found. `overlapping`: an event was made before the one before it was committed, None if commit times are not known;
+    `overlap`: how many of how many, and by how much.
     `resolution`: seconds by which the times are rounded.
     """
 
@@ -24,6 +27,7 @@ class History:
     triggers: Sequence[float] | None = None
     joined_by: str = ""
     overlapping: bool | None = None
+    overlap: Overlap | None = None
     transaction_p95: float = 0.0
     resolution: float = 1e-6
 

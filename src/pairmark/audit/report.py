@@ -13,6 +13,7 @@ from typing import Any
 
 from pairmark.audit import payloads
 from pairmark.audit.columns import Columns, recognise
+from pairmark.audit.commits import overlap
 from pairmark.audit.definitions import DEFINITIONS, Totals
 from pairmark.audit.neighbours import Company, company, resolution
 from pairmark.audit.patterns import read
@@ -98,11 +99,12 @@ def audit(
     """Look for facts that were told more than once in `source`; reads only.
 
     `source`: a CSV, JSONL, Parquet or log file or glob, `sqlite:FILE[?table=…]`, `postgresql://…[?table=schema.name]`,
-    `kafka://HOST:PORT/TOPIC[?from=…&to=…]`, or `loki+http://HOST:PORT?query=…[&from=…&to=…&tenant=…]`. `types`: glob patterns.
+    `mysql://…[?table=name]`, `kafka://HOST:PORT/TOPIC[?from=…&to=…]`,
+    or `loki+http://HOST:PORT?query=…[&from=…&to=…&tenant=…]`. `types`: glob patterns.
     `since` (inclusive), `until` (exclusive): ISO 8601. `unique_on`: what the same fact means, of aggregate, type, id, key,
     correlation and payload. `columns`: column names by part, where they are not recognised. `triggers`: a source of what may
     have caused the events, such as callbacks; only it tells a loop from a drain.
-    `server_settings`: of the session that reads a PostgreSQL, such as `{"statement_timeout": "60s"}`.
+    `server_settings`: of the session that reads a PostgreSQL or MySQL, such as `{"statement_timeout": "60s"}`.
     """
     chosen = chosen_from(types=types, since=since, until=until, unique_on=unique_on)
     opened = open_source(source, server_settings)
@@ -190,6 +192,7 @@ def _read(row: dict[str, Any], shared: Company, triggers: Triggers | None, round
     times = [moment / 1e6 for moment in row["times"] or []]
     if len(times) < 2:
         return Reading("unclassified", "open", [f"{row['n']} events, fewer than two of them with a readable time"])
+    overlapped = overlap(row["times"], row["commits"])
     caused, joined_by = triggers.of(row.get("aggregate")) if triggers else (None, "")
     return read(
         History(
@@ -200,6 +203,8 @@ def _read(row: dict[str, Any], shared: Company, triggers: Triggers | None, round
             swept=shared.swept,
             triggers=caused,
             joined_by=joined_by,
+            overlapping=overlapped.number > 0 if overlapped else None,
+            overlap=overlapped,
             resolution=rounded,
         )
     )

@@ -12,6 +12,7 @@ from typing import Any
 from pairmark.audit.metrics import PREFIX
 from pairmark.errors import BadRequest
 
+NOT_RE2 = re.compile(r"\(\?(?:[=!]|<[=!]|P=|\()|\\[1-9]")
 FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -42,13 +43,13 @@ def alerts(source: str, interval: timedelta) -> str:
 def _alert(name: str, expression: str, lasting: str, severity: str, summary: str, description: str) -> list[str]:
     return [
         f"      - alert: {name}",
-        f"        expr: {json.dumps(expression)}",
+        f"        expr: {_text(expression)}",
         f"        for: {lasting}",
         "        labels:",
         f"          severity: {severity}",
         "        annotations:",
-        f"          summary: {json.dumps(summary)}",
-        f"          description: {json.dumps(description)}",
+        f"          summary: {_text(summary)}",
+        f"          description: {_text(description)}",
     ]
 
 
@@ -59,7 +60,18 @@ def _label(source: str) -> str:
         raise BadRequest(
             f"{source} is no regular expression ({error}).", remedy="Leave --source out to mean all."
         ) from error
-    return f"{{source=~{json.dumps(source)}}}"
+    if NOT_RE2.search(source):
+        raise BadRequest(
+            f"{source} looks around or back, which expressions of Prometheus cannot.",
+            remedy="Name what is wanted only.",
+        )
+    return f"{{source=~{_text(source)}}}"
+
+
+def _text(text: str) -> str:
+    """A text in the quotes of YAML, PromQL and LogQL alike: none of them knows JSON's two halves of a character."""
+    known = text.encode(errors="replace").decode()
+    return '"' + "".join(f"\\U{ord(one):08x}" if ord(one) > 0xFFFF else json.dumps(one)[1:-1] for one in known) + '"'
 
 
 def dashboard(source: str) -> dict[str, Any]:
@@ -111,7 +123,7 @@ def logql(selector: str, kind: str, aggregate: str, type_field: str) -> str:
     for field in (aggregate, type_field):
         if not FIELD.fullmatch(field):
             raise BadRequest(f"{field} is no label of LogQL.", remedy="Letters, digits and _; Loki turns dots into _.")
-    wanted = f" | {type_field}={json.dumps(kind)}" if kind else ""
+    wanted = f" | {type_field}={_text(kind)}" if kind else ""
     parsed = f'{selector} | json | __error__=""{wanted}'
     return "\n".join([
         "# Aggregates with more than one event in an hour. More than 500 series are refused, also inside topk.",

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from pairmark.audit.sources.address import needing_kafka
+from pairmark.audit.sources.address import needing
 from pairmark.config import kafka_settings
 from pairmark.errors import BadRequest, Busy
 
@@ -53,7 +53,7 @@ def _endpoint(scheme: str, host: str, port: int | None, at: tuple[str, str], tem
 
 def _topic(target: str, allow: Sequence[str], template: str) -> tuple[str, Send]:
     """Produces with the fact as key, as a producer does that wants its order; accepted is what the brokers acknowledged."""
-    with needing_kafka():
+    with needing("Kafka", "kafka"):
         from confluent_kafka import KafkaException, Producer  # noqa: PLC0415 - an extra
 
         from pairmark.audit.sources.kafka import Address  # noqa: PLC0415

@@ -16,6 +16,7 @@ from pairmark.audit.columns import Columns
 from pairmark.audit.definitions import Totals
 from pairmark.audit.shapes import as_moment, as_published, as_text, untidy
 from pairmark.audit.sources.address import Source
+from pairmark.audit.sources.postgres_commits import COMMITTED
 from pairmark.audit.sources.statements import quoted
 from pairmark.errors import Busy
 
@@ -78,7 +79,9 @@ class Store:
         time = as_moment(columns["time"], kinds) if "time" in columns else "NULL::BIGINT"
         published = as_published(columns["published"], kinds) if "published" in columns else "NULL::BOOLEAN"
         spelled = ", ".join(f"{quoted(columns[part])}::VARCHAR AS spelled_{part}" for part in self._key)
-        return f"SELECT {', '.join(shaped)}, {time} AS moment, {published} AS published, {spelled} FROM {relation}"
+        commit = f"epoch_us({quoted(COMMITTED)})" if COMMITTED in kinds else "NULL::BIGINT"
+        shaped += [f"{time} AS moment", f"{published} AS published", f"{commit} AS committed"]
+        return f"SELECT {', '.join(shaped)}, {spelled} FROM {relation}"
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """What a statement returns."""
@@ -170,10 +173,11 @@ class Store:
         statement = f"""
             SELECT {of_fact}, f.n, list(e.moment ORDER BY e.moment) FILTER (WHERE e.moment IS NOT NULL),
                 count(DISTINCT e.id), count(e.id), list(e.payload ORDER BY e.moment) FILTER (WHERE e.payload IS NOT NULL),
-                count(DISTINCT e.correlation), count(e.correlation), count(*) FILTER (WHERE e.published), count(e.published)
+                count(DISTINCT e.correlation), count(e.correlation), count(*) FILTER (WHERE e.published), count(e.published),
+                list(e.committed ORDER BY e.moment, e.committed) FILTER (WHERE e.moment IS NOT NULL)
             FROM worst f JOIN seen e ON {same} GROUP BY {of_fact}, f.n, f.first ORDER BY f.n DESC, f.first, {of_fact}"""
         names = [*self._key, "n", "times", "ids", "with_id", "payloads", "correlations", "with_correlation", "published",
-                 "with_published"]  # fmt: skip
+                 "with_published", "commits"]  # fmt: skip
         return [dict(zip(names, row, strict=True)) for row in self.rows(statement)]
 
     def times(self) -> list[float]:

@@ -32,7 +32,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Pass:
-    """One look. `new`: facts with duplicates that were not there at the pass before, and how many; `verdict` as of an audit."""
+    """One look. `new`: facts with duplicates that were not there at the pass before, and how many; `verdict` as of an audit.
+
+    `advice`: what would make such a look cheaper.
+    """
 
     at: datetime
     full: bool
@@ -43,6 +46,7 @@ class Pass:
     duplicates: int
     verdict: str
     why: str = ""
+    advice: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types for a line of JSON."""
@@ -51,6 +55,7 @@ class Pass:
             "at": self.at.isoformat(timespec="seconds"),
             "verdict": self.verdict,
             "why": self.why,
+            "advice": self.advice,
             "full": self.full,
             "events": self.events,
             "newest": self.newest.isoformat() if self.newest else None,
@@ -98,7 +103,7 @@ class Watch:
         )
         verdict, why = self._verdict(seen, new, now)
         excess = sum(number - 1 for number in known.values())
-        return Pass(now, not seen.partial, seen.events, seen.newest, new, len(known), excess, verdict, why)
+        return Pass(now, not seen.partial, seen.events, seen.newest, new, len(known), excess, verdict, why, seen.advice)
 
     def _verdict(self, seen: Seen, new: dict[Key, int], now: datetime) -> tuple[str, str]:
         if new:

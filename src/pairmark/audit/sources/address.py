@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import duckdb
 
@@ -12,7 +12,7 @@ from pairmark.audit.sources.reach import Reach
 from pairmark.audit.sources.sqlite_address import split
 from pairmark.errors import BadRequest
 
-KNOWN = "a CSV, JSONL, Parquet or log file, sqlite:FILE, postgresql://…, kafka://HOST:PORT/TOPIC, or loki+http://HOST?query=…"
+KNOWN = "a CSV, JSONL, Parquet or log file, sqlite:FILE, postgresql://…, mysql://…, kafka://HOST:PORT/TOPIC, or loki+http://HOST?query=…"
 
 LINES = (".jsonl", ".ndjson")
 """Files of such names are exports or logs, which their first lines tell."""
@@ -53,13 +53,33 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class HasTables(Protocol):
+    """A source that has tables beside the one that is read."""
+
+    def tables(self) -> dict[str, list[str]]:
+        """Tables that may be read, with their columns."""
+        ...
+
+
+@runtime_checkable
+class TakesQueries(Protocol):
+    """A source that runs a query of the user by itself."""
+
+    def run_query(self, query: str) -> Any:
+        """The rows, as an Arrow table; only reads."""
+        ...
+
+
 def open_source(text: str, settings: Mapping[str, str] | None = None) -> Source:
-    """The source at this address; refuses what it cannot know in one sentence. `settings`: of a PostgreSQL session."""
+    """The source at this address; refuses what it cannot know in one sentence. `settings`: of a session of a server."""
     scheme, colon, rest = text.partition(":")
     kind = scheme.lower() if colon else ""
     makers: dict[str, Callable[[], Source]] = {
         "postgresql": lambda: _postgres(text, settings or {}),
         "postgres": lambda: _postgres(text, settings or {}),
+        "mysql": lambda: _mysql(text, settings or {}),
+        "mariadb": lambda: _mysql(text, settings or {}),
         "sqlite": lambda: _sqlite(rest),
         "kafka": lambda: _kafka(text),
         "loki+http": lambda: _loki(text),
@@ -85,20 +105,28 @@ def _sqlite(rest: str) -> Source:
     return SqliteTable(*split(rest))
 
 
+def _mysql(text: str, settings: Mapping[str, str]) -> Source:
+    with needing("MySQL", "mysql"):
+        from pairmark.audit.sources.mysql import MysqlTable  # noqa: PLC0415
+    from pairmark.audit.sources.mysql_address import MysqlAddress  # noqa: PLC0415
+
+    return MysqlTable(MysqlAddress.of(text), settings)
+
+
 def _kafka(text: str) -> Source:
-    with needing_kafka():
+    with needing("Kafka", "kafka"):
         from pairmark.audit.sources.kafka import KafkaTopics  # noqa: PLC0415
     return KafkaTopics(text)
 
 
 @contextmanager
-def needing_kafka() -> Iterator[None]:
+def needing(what: str, extra: str) -> Iterator[None]:
     """Around imports that need an extra: what to install if it is not there."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise BadRequest(
-            f"Kafka needs the package {error.name}, which is not installed.", remedy="Install pairmark[kafka]."
+            f"{what} needs the package {error.name}, which is not installed.", remedy=f"Install pairmark[{extra}]."
         ) from error
 
 

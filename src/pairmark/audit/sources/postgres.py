@@ -12,6 +12,7 @@ import adbc_driver_postgresql.dbapi as adbc
 import duckdb
 
 from pairmark.audit.sources.postgres_address import TABLES, PostgresAddress
+from pairmark.audit.sources.postgres_commits import committed
 from pairmark.audit.sources.reach import WHOLE, Reach
 from pairmark.audit.sources.statements import literal, narrowed, quoted
 from pairmark.audit.sources.tables import choose
@@ -59,15 +60,18 @@ class PostgresTable(PostgresAddress):
     ) -> None:
         """Copy all that is known of a few facts, in the snapshot of the first look."""
         plain = {name for name, kind in self._kinds.items() if kind in PLAIN}
-        self._copy(store, "near", names, f" WHERE {narrowed(keys, spelled, 'text', plain)}")
+        self._copy(store, "near", names, f" WHERE {narrowed(keys, spelled, 'text', plain)}", commits=True)
 
-    def _copy(self, store: duckdb.DuckDBPyConnection, name: str, names: Sequence[str], where: str) -> None:
+    def _copy(
+        self, store: duckdb.DuckDBPyConnection, name: str, names: Sequence[str], where: str, *, commits: bool = False
+    ) -> None:
         try:
             kinds, table = self._kinds, ".".join(map(quoted, self._chosen.split(".", 1)))
             wanted = ", ".join(
                 one if kinds[one.strip('"')] in AS_THEY_ARE else f"{one}::text AS {one}" for one in map(quoted, names)
             )
             with self._connection.cursor() as cursor:
+                wanted += f", {one}" if commits and (one := committed(cursor, table)) else ""
                 cursor.execute(f"SELECT {wanted} FROM {table}{where}")
                 store.register("arriving", cursor.fetch_record_batch())
                 store.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM arriving")

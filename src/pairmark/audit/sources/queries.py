@@ -14,7 +14,7 @@ import adbc_driver_postgresql.dbapi as postgres
 import adbc_driver_sqlite.dbapi as sqlite
 import duckdb
 
-from pairmark.audit.sources.address import Source, open_source
+from pairmark.audit.sources.address import Source, TakesQueries, open_source
 from pairmark.audit.sources.files import FileOfRows
 from pairmark.audit.sources.postgres import ONE_SNAPSHOT, PostgresTable
 from pairmark.audit.sources.reach import Reach
@@ -84,6 +84,8 @@ class QueryRows:
             return _fetched(
                 sqlite.connect(f"file:{self.inner.path.absolute()}?mode=ro"), "PRAGMA query_only = 1", self.query
             )
+        if isinstance(self.inner, TakesQueries):
+            return self.inner.run_query(self.query)
         with duckdb.connect() as store:
             self.inner.load(store, self.inner.columns())
             store.execute("CREATE TEMP TABLE ledger AS SELECT * FROM raw")
@@ -107,7 +109,7 @@ def read_query(address: str, query: str) -> list[tuple[Any, ...]]:
 def open_query(address: str, query: str) -> QueryRows:
     """The rows of `query` at an address."""
     inner = open_source(address)
-    if not isinstance(inner, PostgresTable | SqliteTable | FileOfRows):
+    if not isinstance(inner, PostgresTable | SqliteTable | FileOfRows | TakesQueries):
         raise BadRequest(f"{inner.shown} takes no query.", remedy="Give a database or a file.")
     if isinstance(inner, SqliteTable) and not Path(inner.path).is_file():
         raise BadRequest(f"{inner.path} is not there.")

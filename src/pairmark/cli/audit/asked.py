@@ -13,7 +13,7 @@ GENTLE = {"max_parallel_workers_per_gather": "0", "lock_timeout": "1s", "stateme
 KEYS = "aggregate,type,id,key,correlation,payload"
 SOURCE = (
     "a CSV, JSONL, Parquet or log file or glob, sqlite:FILE[?table=NAME], postgresql://...[?table=schema.name], "
-    "kafka://HOST:PORT/TOPIC[?from=...&to=...], or loki+http://HOST:PORT?query=...[&from=...&to=...&tenant=...]"
+    "mysql://...[?table=name], kafka://HOST:PORT/TOPIC[?from=...&to=...], or loki+http://HOST:PORT?query=...[&from=...&to=...&tenant=...]"
 )
 
 
@@ -28,11 +28,11 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
-    """What a PostgreSQL may be asked to bear."""
+    """What a PostgreSQL, or a MySQL, may be asked to bear."""
     parser.add_argument("--gentle", action="store_true",
-                        help="spare a PostgreSQL: one process there, 1 s for a lock, 60 s for a statement")  # fmt: skip
+                        help="spare a PostgreSQL or MySQL: one process there, 1 s for a lock, 60 s for a statement")  # fmt: skip
     parser.add_argument("--statement-timeout", metavar="SECONDS", type=float,
-                        help="what one statement in a PostgreSQL may take, whatever its role allows")  # fmt: skip
+                        help="what one statement in a PostgreSQL or MySQL may take, whatever its role allows")  # fmt: skip
 
 
 def add_facts(parser: argparse.ArgumentParser, *, source: str = SOURCE, parts: str = KEYS) -> None:
@@ -68,7 +68,7 @@ def chosen(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def server_settings(arguments: argparse.Namespace) -> dict[str, str]:
-    """Settings of the session that reads a PostgreSQL, by these limits."""
+    """Settings of the session that reads a PostgreSQL or MySQL, by these limits."""
     settings = dict(GENTLE) if arguments.gentle else {}
     if arguments.statement_timeout is not None:
         if arguments.statement_timeout <= 0:

@@ -18,7 +18,10 @@ def add(ways: Any) -> None:
         "from it the rights that a repair needs. Nothing is run, and no connection is made.",
     )
     parser.add_argument(
-        "source", metavar="SOURCE", nargs="?", help="postgresql://...[?table=schema.name]; only its names are used"
+        "source",
+        metavar="SOURCE",
+        nargs="?",
+        help="postgresql://...[?table=schema.name] or mysql://...[?table=name]; only its names are used",
     )
     parser.add_argument(
         "--role", metavar="NAME", default="pairmark_audit", help="the role that reads (default: pairmark_audit)"
@@ -36,6 +39,11 @@ def show(arguments: argparse.Namespace) -> int:
     found = grants(arguments.source, arguments.role, repair_role=arguments.repair_role)
     if arguments.json:
         put_json(found.as_dict())
+        return 0
+    if not found.repairing:
+        say("-- All that an audit needs; then ALTER USER ... IDENTIFIED BY '...' ACCOUNT UNLOCK. A MySQL is only read.")
+        for statement in found.reading:
+            say(f"{statement};")
         return 0
     say("-- All that an audit needs; set a password by \\password in psql.")
     for statement in found.reading:

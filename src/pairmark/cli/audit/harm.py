@@ -44,9 +44,13 @@ def add(ways: Any) -> None:
         "--refund-table", metavar="NAME", default="refunds", help="the table that SQL writes to (default: refunds)"
     )
     parser.add_argument("--consumers", metavar="ADDRESS", action="append", default=[],
-                        help="a database with the tables of the incident's lifecycle, results or entitlements")  # fmt: skip
-    parser.add_argument("--effect", metavar="NAME=ADDRESS#COLUMN", action="append", default=[],
-                        help="a table of effects of your own, and the column that names the aggregate")  # fmt: skip
+                        help="a database with tables named as those of the incident's lifecycle, results or entitlements; "
+                        "it is printed which names were looked for")  # fmt: skip
+    parser.add_argument("--preset", metavar="PART", action="append", default=[],
+                        help="with --consumers: look for this part only, lifecycle, results or entitlements")  # fmt: skip
+    parser.add_argument("--effect", metavar="NAME=ADDRESS#KEY[,COLUMN]", action="append", default=[],
+                        help="a table of effects of your own, the column that names the aggregate, and one that tells one "
+                        "effect on it from another, such as the kind of mail")  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -57,17 +61,21 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadRequest("Nothing to join with was named.", remedy="Give --ledger, --consumers or --effect.")
     with one_error_code():
         found = _impact(arguments) if arguments.ledger else None
-        effects = list(_effects(arguments))
+        looked_for = _looked_for(arguments)
+        effects = list(_effects(arguments, looked_for))
     if found is not None:
         _write(found, arguments)
     if arguments.json:
         ledger = found.as_dict() if found else None
-        put_json({"ledger": ledger, "consumers": [one.as_dict() for one in effects]})
+        put_json({"ledger": ledger, "consumers": [one.as_dict() for one in effects],
+                  "presets": [one.as_dict() for one in looked_for]})  # fmt: skip
     else:
         if found is not None:
             _say_ledger(found)
+        for one in looked_for:
+            say(one.says)
         _say_effects(effects)
-    return EXIT_CODES[_verdict(found, effects)]
+    return EXIT_CODES[_verdict(found, effects, looked_for)]
 
 
 def _impact(arguments: argparse.Namespace) -> Any:
@@ -85,12 +93,20 @@ def _impact(arguments: argparse.Namespace) -> Any:
     )
 
 
-def _effects(arguments: argparse.Namespace) -> Iterator[Any]:
+def _looked_for(arguments: argparse.Namespace) -> list[Any]:
+    from pairmark.audit.consumers import look_for_presets  # noqa: PLC0415 - its engine is an extra
+
+    if arguments.preset and not arguments.consumers:
+        raise BadRequest("--preset says what to look for, but not where.", remedy="Give --consumers, too.")
+    return look_for_presets(arguments.consumers, arguments.preset) if arguments.consumers else []
+
+
+def _effects(arguments: argparse.Namespace, looked_for: list[Any]) -> Iterator[Any]:
     from pairmark.audit import consumers  # noqa: PLC0415 - its engine is an extra
     from pairmark.audit.impact import repeated_aggregates  # noqa: PLC0415
 
     named = [consumers.parse_effect(text) for text in arguments.effect]
-    named += [effect for address in arguments.consumers for effect in consumers.presets_at(address)]
+    named += [effect for one in looked_for for effect in one.effects]
     if named:
         _, told, _ = repeated_aggregates(arguments.source, unique_on=unique_on(arguments), **chosen(arguments))
         yield from (consumers.effects(effect, told) for effect in named)
@@ -107,10 +123,14 @@ def _write(found: Any, arguments: argparse.Namespace) -> None:
         put(arguments.refund_sql.absolute().parent, {arguments.refund_sql.name: content})
 
 
-def _verdict(found: Any, effects: list[Any]) -> str:
-    verdicts = ([found.verdict] if found else []) + [
-        {"repeated": "findings", "one each": "clean", "nothing": "undetermined"}[one.verdict] for one in effects
-    ]
+def _verdict(found: Any, effects: list[Any], looked_for: list[Any]) -> str:
+    """The worst of all; a part of which there is no table is not known, and so never clean."""
+    absent = ["undetermined" for one in looked_for if not one.effects]
+    verdicts = (
+        absent
+        + ([found.verdict] if found else [])
+        + [{"repeated": "findings", "one each": "clean", "nothing": "undetermined"}[one.verdict] for one in effects]
+    )
     return next(one for one in ("findings", "undetermined", "clean") if one in verdicts)
 
 
@@ -148,6 +168,7 @@ def _say_effects(effects: list[Any]) -> None:
     for one in effects:
         most = f", {one.repeated_facts:,} of them more than once, {one.most:,} at most" if one.repeated_facts else ""
         counted = f"{one.rows:,} rows for {one.facts_with_effect:,} facts{most}"
-        say(f"{one.name} ({one.table}, by {one.key}) {one.says}: {counted}.")
+        columns = f"{one.key} and {one.effect}" if one.effect else one.key
+        say(f"{one.name} ({one.table}, by {columns}) {one.says}: {counted}.")
         for example in one.examples:
             say(f"  {example['fact']}: told {example['told']:,} times, {example['effects']:,} effects")

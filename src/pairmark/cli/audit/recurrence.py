@@ -119,7 +119,7 @@ class _Teller:
             watched, SystemClock(), arguments.look_back, arguments.full_every, arguments.expect_within, memory
         )
         self._figures = metrics.Figures(watched.shown, lambda: self._watch.memory)
-        self._worst = "undetermined"
+        self._worst, self._advised = "undetermined", ""
         if arguments.listen:
             bound = open_now.enter_context(metrics.served(self._figures, arguments.listen))
             note(f"Metrics at http://{bound}/metrics")
@@ -141,6 +141,9 @@ class _Teller:
         order = ("undetermined", "clean", "findings")
         self._worst = max(self._worst, done.verdict, key=order.index)
         self._figures.tell(done)
+        if done.advice and done.advice != self._advised:
+            note(done.advice)
+            self._advised = done.advice
         if not self._arguments.json:
             say(_sentence(done.as_dict()))
         elif self._arguments.once:
