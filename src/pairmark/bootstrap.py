@@ -94,12 +94,20 @@ class System:
         self.results = ResultsQueries(database)
         self.entitlements = EntitlementsQueries(database)
         handlers = self._handlers(parse_judge(judge) if judge else None)
-        local = LocalTransport(database, {group: list(topics) for group, topics in handlers.items()}, self.bell.ring)
-        self.transport = transport(local) if transport else self._over(kafka) if kafka else local
-        self.relays = {schema: Relay(database, schema, self.transport, self.clock) for schema in SERVICES}
-        self.subscriptions = {group: self._subscribe(group, list(handlers[group]), kafka) for group in handlers}
+        self._take_road(handlers, transport)
+
+    def _take_road(
+        self, handlers: dict[str, dict[str, Handler]], transport: Callable[[LocalTransport], Transport] | None
+    ) -> None:
+        """Choose how events go out and come in: through this database, or over Kafka."""
+        local = LocalTransport(
+            self.database, {group: list(topics) for group, topics in handlers.items()}, self.bell.ring
+        )
+        self.transport = transport(local) if transport else self._over(self.kafka) if self.kafka else local
+        self.relays = {schema: Relay(self.database, schema, self.transport, self.clock) for schema in SERVICES}
+        self.subscriptions = {group: self._subscribe(group, list(handlers[group])) for group in handlers}
         self.consumers = {
-            group: Consumer(database, group, self.subscriptions[group], handlers[group], self.clock)
+            group: Consumer(self.database, group, self.subscriptions[group], handlers[group], self.clock)
             for group in handlers
         }
 
@@ -108,12 +116,12 @@ class System:
 
         return KafkaTransport(kafka, self.clock)
 
-    def _subscribe(self, group: str, topics: list[str], kafka: "KafkaConnection | None") -> Subscription:
-        if kafka is None:
+    def _subscribe(self, group: str, topics: list[str]) -> Subscription:
+        if self.kafka is None:
             return LocalSubscription(self.database, group, self.clock)
         from pairmark.messaging.kafka_in import KafkaSubscription  # noqa: PLC0415
 
-        return KafkaSubscription(kafka, self.database, group, topics, self.clock)
+        return KafkaSubscription(self.kafka, self.database, group, topics, self.clock)
 
     def _fetching(self, content: ContentAccess | None) -> Fetching | None:
         """The step that fetches texts of other services, where there is one to fetch them from."""

@@ -2,6 +2,10 @@
 
 Every audit runs in a process of its own, whose memory is measured; it makes the whole report, with the intervals of the
 findings and a second look at their rows. One fact of a hundred is told twice.
+
+The scan that an audit of PostgreSQL is held against is one sequential scan in one process that touches the columns of the key
+(a count of both): what reading them costs where nothing is made of them. The same count in several processes is shown
+beside it, without a limit.
 """
 
 import json
@@ -132,17 +136,21 @@ def test_postgresql(record, export, postgres):
         connection.commit()
     with psycopg.connect(database, autocommit=True) as session:
         session.execute("VACUUM ANALYZE event_outbox")
-        scan, grouped = (
-            min(timed(lambda query=query: session.execute(query).fetchall()) for _ in range(2))
-            for query in (
-                "SELECT count(aggregate_id), count(event_type) FROM event_outbox",
-                "SELECT aggregate_id, event_type, count(*) FROM event_outbox GROUP BY 1, 2 HAVING count(*) > 1",
-            )
-        )
+        count = "SELECT count(aggregate_id), count(event_type) FROM event_outbox"
+        by_key = "SELECT aggregate_id, event_type, count(*) FROM event_outbox GROUP BY 1, 2 HAVING count(*) > 1"
+
+        def fastest(query: str, times: int) -> float:
+            return min(timed(lambda: session.execute(query).fetchall()) for _ in range(times))
+
+        parallel, grouped = fastest(count, 3), fastest(by_key, 2)
+        session.execute("SET max_parallel_workers_per_gather = 0")
+        scan = fastest(count, 3)
     seconds, memory = min(audited(database, ROWS) for _ in range(2))
-    scanned = "a sequential scan that touches the columns of the key"
-    record(f"audit of a PostgreSQL table, {ROWS:,} rows", seconds, "s", peer=scan, against=scanned)
-    record("the same as a multiple of that scan", seconds / scan, "times", at_most=3.5)
+    record(f"audit of a PostgreSQL table, {ROWS:,} rows", seconds, "s")
+    record("a sequential scan there that touches the columns of the key, in one process", scan, "s")
+    record("that audit as a multiple of that scan", seconds / scan, "times", at_most=3.5)
+    record("a scan of the same columns in as many processes as PostgreSQL likes", parallel, "s")
+    record("that audit as a multiple of that scan in several processes", seconds / parallel, "times")
     record(
         "the same beside GROUP BY … HAVING", seconds / grouped, "times", at_most=0.6, peer=1, against=f"{grouped:.1f} s"
     )

@@ -1,9 +1,27 @@
 """One shape for the values of any source, as SQL of DuckDB: text trimmed, UUIDs in one spelling, times in microseconds of UTC."""
 
+from collections.abc import Collection, Mapping
+
 from pairmark.audit.sources.statements import quoted
+
+TEXTS = ("aggregate", "type", "id", "payload", "key", "correlation")
+"""The parts of an event that are text, whatever they were."""
 
 UUID = "'^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$'"
 BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
+
+
+def as_event(columns: Mapping[str, str], kinds: Mapping[str, str], tidy: Collection[str] = ()) -> dict[str, str]:
+    """What gives each part of an event, from columns by part; one without is unknown. Columns in `tidy` stay as they are."""
+    found = {
+        part: quoted(columns[part]) if columns[part] in tidy else as_text(columns[part], kinds[columns[part]])
+        for part in TEXTS
+        if part in columns
+    }
+    unknown = {part: "NULL::VARCHAR" for part in TEXTS if part not in columns}
+    moment = as_moment(columns["time"], kinds) if "time" in columns else "NULL::BIGINT"
+    published = as_published(columns["published"], kinds) if "published" in columns else "NULL::BOOLEAN"
+    return {**found, **unknown, "moment": moment, "published": published}
 
 
 def untidy(column: str) -> str:
@@ -20,7 +38,7 @@ def as_text(column: str, kind: str) -> str:
     return f"CASE WHEN regexp_full_match({text}, {UUID}) THEN lower({text}) ELSE {text} END"
 
 
-def as_moment(column: str, kinds: dict[str, str]) -> str:
+def as_moment(column: str, kinds: Mapping[str, str]) -> str:
     """Microseconds since 1970 in UTC, from a timestamp, from text or from a number of seconds, ms, µs or ns."""
     name, kind = quoted(column), kinds[column]
     if kind == "TIMESTAMP WITH TIME ZONE":
@@ -37,7 +55,7 @@ def as_moment(column: str, kinds: dict[str, str]) -> str:
     )
 
 
-def as_published(column: str, kinds: dict[str, str]) -> str:
+def as_published(column: str, kinds: Mapping[str, str]) -> str:
     """Whether it says that the event was published: true, a time, or anything else that is not a word for no."""
     name = quoted(column)
     if kinds[column] == "BOOLEAN":

@@ -1,27 +1,29 @@
 """Events in one shape, in DuckDB: whatever the source, the same columns. What the shape is stands in `shapes`.
 
-Rows are grouped by a hash of their fact first, which says which may repeat; only these are compared in full, so that two
-facts with one hash are never taken for one. Times of single events are read only for facts that repeat.
+A hash of their fact says which rows may repeat; only these are kept aside and compared in full, so that two facts with one
+hash are never taken for one. Times of single events are read only for facts that repeat.
 """
 
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from pairmark.audit.columns import Columns
 from pairmark.audit.definitions import Totals
-from pairmark.audit.shapes import as_moment, as_published, as_text, untidy
+from pairmark.audit.hashes import find_repeated
+from pairmark.audit.shapes import TEXTS, as_event, untidy
 from pairmark.audit.sources.address import Source
 from pairmark.audit.sources.postgres_commits import COMMITTED
 from pairmark.audit.sources.statements import quoted
 from pairmark.errors import Busy
 
-PARTS = ("aggregate", "type", "id", "payload", "key", "correlation")
 HASH = "hash({})"  # which facts may be the same; which are is compared in full
+FEW = 0.1  # the part of all rows up to which those that may repeat are kept aside
 LEAST_MEMORY, MOST_MEMORY, ROWS_A_MB = 600, 3000, 20_000  # MB for tables and groups; what is more goes to disk
 MOST_NEAR = 200_000
 KEYS = ("aggregate", "type", "id", "key", "correlation", "payload")
@@ -55,74 +57,94 @@ class Store:
         source.load(self._store, list(dict.fromkeys(self._named[part] for part in needed)))
         megabytes = self.rows("SELECT count(*) FROM raw")[0][0] // ROWS_A_MB
         self._store.execute(f"SET memory_limit = '{min(max(megabytes, LEAST_MEMORY), MOST_MEMORY)}MB'")
-        self._run(f"CREATE TEMP VIEW events AS {self._shaped('raw', needed, self._tidy('raw'))}")
-        self._narrow(chosen)
+        self._needed, self._conditions = needed, _conditions(chosen)
+        self._tidy, self._survey = self._look_over()
 
-    def _tidy(self, relation: str) -> set[str]:
-        """The columns of text in which no value has blanks at its ends or may be a UUID in upper case, as nearly all are."""
-        names = [row[0] for row in self.rows(f"DESCRIBE {relation}") if row[1] == "VARCHAR"]
-        if not names:
-            return set()
-        odd = self.rows(f"SELECT {', '.join(f'bool_or({untidy(name)})' for name in names)} FROM {relation}")[0]
-        return {name for name, one in zip(names, odd, strict=True) if not one}
+    def _look_over(self) -> tuple[set[str], tuple[int, ...]]:
+        """Show what arrived as events, on the guess that all text is tidy, as nearly all is; where it is not, shape it.
+
+        Returns the columns of text in which no value has blanks at its ends or may be a UUID in upper case, and the survey.
+        """
+        kinds = self._kinds("raw")
+        texts = [part for part in self._needed if part in TEXTS and kinds[self._named[part]] == "VARCHAR"]
+        *counts, odd = self._show({self._named[part] for part in texts}, [untidy(part) for part in texts])
+        if not any(odd):
+            return {self._named[part] for part in texts}, tuple(counts)
+        tidy = {self._named[part] for part, one in zip(texts, odd, strict=True) if not one}
+        *counts, _ = self._show(tidy, [])
+        return tidy, tuple(counts)
+
+    def _show(self, tidy: Collection[str], asked: Sequence[str]) -> tuple[Any, ...]:
+        """Make the views of all events and of those that are looked at; one pass over them counts.
+
+        Rows without an aggregate, without a time, from the future; rows looked at, and all of these mixed; then what of
+        `asked` is true of any row.
+        """
+        self._run(f"CREATE OR REPLACE TEMP VIEW events AS {self._shaped('raw', self._needed, tidy)}")
+        self._run(f"CREATE OR REPLACE TEMP VIEW looked_at AS SELECT * FROM events WHERE {self._conditions}")
+        keyed, wanted = ", ".join(self._key), f"FILTER (WHERE {self._conditions})"
+        return self.rows(f"""
+            SELECT count(*) FILTER (WHERE aggregate IS NULL), count(*) FILTER (WHERE aggregate IS NOT NULL AND moment IS NULL),
+                count(*) FILTER (WHERE moment > epoch_us(now()) + 86400000000), count(*) {wanted},
+                coalesce(bit_xor(hash(aggregate, type, {keyed}, moment)) {wanted}, 0),
+                [{", ".join(f"bool_or({one})" for one in asked)}] FROM events""")[0]
 
     def _shaped(self, relation: str, parts: Sequence[str], tidy: Collection[str] = ()) -> str:
         """The statement that gives rows of a relation the shape of events; parts that were not asked for are unknown."""
-        kinds = {row[0]: str(row[1]) for row in self.rows(f"DESCRIBE {relation}")}
-        columns = {part: self._named[part] for part in parts}
-        shaped = [
-            f"{quoted(columns[part]) if columns[part] in tidy else as_text(columns[part], kinds[columns[part]])} AS {part}"
-            if part in columns
-            else f"NULL::VARCHAR AS {part}"
-            for part in PARTS
-        ]
-        time = as_moment(columns["time"], kinds) if "time" in columns else "NULL::BIGINT"
-        published = as_published(columns["published"], kinds) if "published" in columns else "NULL::BOOLEAN"
-        spelled = ", ".join(f"{quoted(columns[part])}::VARCHAR AS spelled_{part}" for part in self._key)
-        commit = f"epoch_us({quoted(COMMITTED)})" if COMMITTED in kinds else "NULL::BIGINT"
-        shaped += [f"{time} AS moment", f"{published} AS published", f"{commit} AS committed"]
-        return f"SELECT {', '.join(shaped)}, {spelled} FROM {relation}"
+        commit = f"epoch_us({quoted(COMMITTED)})" if COMMITTED in self._kinds(relation) else "NULL::BIGINT"
+        shapes = self._shapes(relation, parts, tidy) | {"committed": commit}
+        spelled = ", ".join(f"{quoted(self._named[part])}::VARCHAR AS spelled_{part}" for part in self._key)
+        return f"SELECT {', '.join(f'{shape} AS {part}' for part, shape in shapes.items())}, {spelled} FROM {relation}"
+
+    def _shapes(self, relation: str, parts: Sequence[str], tidy: Collection[str]) -> dict[str, str]:
+        return as_event({part: self._named[part] for part in parts}, self._kinds(relation), tidy)
+
+    def _kinds(self, relation: str) -> dict[str, str]:
+        return {row[0]: str(row[1]) for row in self.rows(f"DESCRIBE {relation}")}
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """What a statement returns."""
         return self._run(statement, values).fetchall()
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
-        try:
+        with self._room():
             return self._store.execute(statement, list(values))
-        except duckdb.OutOfMemoryException as error:
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except (duckdb.OutOfMemoryException, pa.ArrowException, OSError) as error:
+            if "out of memory" not in str(error).lower():
+                raise
             raise Busy(
                 f"{self._source.shown} needs more room than there is: {str(error).splitlines()[0]}",
                 remedy="Free some of the temporary folder (TMPDIR names another), or look at fewer rows by --since and --type.",
             ) from error
 
-    def _narrow(self, chosen: Chosen) -> None:
-        conditions, values = ["aggregate IS NOT NULL"], []
-        if chosen.types:
-            conditions.append("(" + " OR ".join("type GLOB ?" for _ in chosen.types) + ")")
-            values += list(chosen.types)
-        for limit, sign in ((chosen.since, ">="), (chosen.until, "<")):
-            if limit is not None:
-                conditions.append(f"moment {sign} epoch_us(CAST(? AS TIMESTAMPTZ))")
-                values.append(limit)
-        self._conditions = _with_values(" AND ".join(conditions), values)
-        self._run(f"CREATE TEMP VIEW looked_at AS SELECT * FROM events WHERE {self._conditions}")
-
     def _compare(self) -> int:
-        """Fill the table `fact` with the facts that may repeat, compared in full; returns how many others there are."""
+        """Fill the table `fact` with the facts that may repeat, compared in full; returns how many others there are.
+
+        `candidate` holds their rows; where these are many, it is another look at all rows instead.
+        """
         if self._alone is not None:
             return self._alone
-        keyed = ", ".join(self._key)
-        hashed = HASH.format(keyed)
+        keyed, number = ", ".join(self._key), self._survey[3]
+        hashed = f"({HASH.format(keyed)})::UBIGINT"
+        with self._room():
+            repeated = find_repeated(self._store, f"SELECT {hashed} AS h FROM looked_at", number)
+        shapes = self._shapes("raw", self._needed, self._tidy)
+        hashed = f"({HASH.format(', '.join(shapes[part] for part in self._key))})::UBIGINT"
         self._run(
-            f"CREATE TEMP TABLE hit AS SELECT {hashed} AS h, count(*) AS n FROM looked_at GROUP BY 1 HAVING count(*) > 1"
+            f"CREATE TEMP {'TABLE' if repeated <= FEW * number else 'VIEW'} candidate AS "
+            f"SELECT * FROM raw WHERE {hashed} IN (SELECT h FROM hit)"
         )
-        *_, number, _ = self._survey
-        self._alone = number - int(self.rows("SELECT coalesce(sum(n), 0) FROM hit")[0][0])
+        shaped = self._shaped("candidate", self._needed, self._tidy)
+        self._run(f"CREATE TEMP VIEW candidates AS SELECT * FROM ({shaped}) WHERE {self._conditions}")
         self._run(
-            f"CREATE TEMP TABLE fact AS SELECT {keyed}, count(*) AS n, min(moment) AS first FROM looked_at "
-            f"WHERE {hashed} IN (SELECT h FROM hit) GROUP BY {keyed}"
+            f"CREATE TEMP TABLE fact AS SELECT {keyed}, count(*) AS n, min(moment) AS first FROM candidates GROUP BY {keyed}"
         )
+        self._alone = number - repeated
         return self._alone
 
     def told_again(self) -> list[tuple[Any, ...]]:
@@ -164,7 +186,7 @@ class Store:
             return []
         same = " AND ".join(f"e.{part} IS NOT DISTINCT FROM f.{part}" for part in self._key)
         spellings = ", ".join(f"e.spelled_{part}" for part in self._key)
-        spelled = self.rows(f"SELECT DISTINCT {spellings} FROM worst f JOIN looked_at e ON {same}")
+        spelled = self.rows(f"SELECT DISTINCT {spellings} FROM worst f JOIN candidates e ON {same}")
         parts = [part for part in self._named if part != "payload" or part in self._key or number <= MOST_NEAR]
         keys = [self._named[part] for part in self._key]
         self._source.look_closer(self._store, list(dict.fromkeys(self._named[part] for part in parts)), keys, spelled)
@@ -203,16 +225,6 @@ class Store:
         return {"without aggregate": lost, "without a readable time": untimed, "more than a day in the future": future,
                 "types that differ by upper and lower case only": cased}  # fmt: skip
 
-    @cached_property
-    def _survey(self) -> tuple[int, int, int, int, int]:
-        """One pass: rows without an aggregate, without a time, from the future; rows looked at, and all of them mixed."""
-        keyed = ", ".join(self._key)
-        found = self.rows(f"""
-            SELECT count(*) FILTER (WHERE aggregate IS NULL), count(*) FILTER (WHERE aggregate IS NOT NULL AND moment IS NULL),
-                count(*) FILTER (WHERE moment > epoch_us(now()) + 86400000000), count(*) FILTER (WHERE {self._conditions}),
-                coalesce(bit_xor(hash(aggregate, type, {keyed}, moment)) FILTER (WHERE {self._conditions}), 0) FROM events""")
-        return tuple(map(int, found[0]))  # type: ignore[return-value]
-
     def types(self, most: int = 20) -> list[tuple[str, int]]:
         """Types and how often they occur, most frequent first."""
         return [(row[0], row[1]) for row in self.rows(
@@ -248,6 +260,19 @@ def _running(ordered: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     for number, times in ordered:
         upto += times
         yield number, upto
+
+
+def _conditions(chosen: Chosen) -> str:
+    """Of the events that are looked at."""
+    conditions, values = ["aggregate IS NOT NULL"], []
+    if chosen.types:
+        conditions.append("(" + " OR ".join("type GLOB ?" for _ in chosen.types) + ")")
+        values += list(chosen.types)
+    for limit, sign in ((chosen.since, ">="), (chosen.until, "<")):
+        if limit is not None:
+            conditions.append(f"moment {sign} epoch_us(CAST(? AS TIMESTAMPTZ))")
+            values.append(limit)
+    return _with_values(" AND ".join(conditions), values)
 
 
 def _with_values(condition: str, values: Sequence[str]) -> str:
