@@ -74,6 +74,8 @@ def test_dead_letters_are_listed_shown_and_replayed(here: Pairmark, system: Syst
     here.run("deadletter", "show", "ffffffff").refused("no dead letter ffffffff")
     here.run("deadletter", "replay").refused("Say which")
     plant(database, "entitlements", reserve("bad", 5))
+    system.drain()
+    system.close()
     assert here.json("deadletter", "replay", "--all") == {"replayed": 1}
     assert here.run("deadletter", "list").out.strip() == "There are no dead letters."
     assert here.run("worker", "--once").code == 0

@@ -20,7 +20,6 @@ from pairmark.storage.connection import Database
 from pairmark.storage.embedded import EmbeddedServer
 from pairmark.storage.waiting import until
 from support.command import Pairmark
-from support.faults import rows
 from support.fleet import Fleet, enveloped, over
 from support.kafka import Kafka
 from support.processes import Journal, Nursery
@@ -161,39 +160,6 @@ def test_g5_a_consumer_that_slept_past_its_session_wakes_and_does_no_harm(fleet,
         os.kill(sleeping(sleeper), signal.SIGCONT)
         assert (asleep.result(PATIENCE), feeding.result(PATIENCE)) == (0, 0)
     assert fleet.broken_promises() == []
-
-
-def test_g8_a_relay_that_sleeps_with_the_lock_is_put_aside(fleet, platform, tmp_path, database):
-    """Stopped processes keep their sessions; what waits too long under such a lock ends the session, not the other way round."""
-    sleeper = Journal(tmp_path / "sleeper")
-    fleet.request(2)
-    with Nursery("fleet_worker.py") as first, ThreadPoolExecutor(1) as pool:
-        asleep = pool.submit(
-            first.run, **fleet.order(sleeper.path, roles=["relay"], pause_at="relay.entitlements.claimed")
-        )
-        with platform.started("worker") as worker:
-            assert until(lambda: sleeping(sleeper), PATIENCE)
-            for schema in ("assessment", "judging", "lifecycle", "entitlements"):
-                rows(
-                    database,
-                    f"UPDATE {schema}.relay_lease SET claimed_until = claimed_until - interval '1 hour' RETURNING 1",
-                )
-            until(lambda: fleet.rows("SELECT 1 FROM assessment.event_outbox WHERE published_at IS NULL"), PATIENCE)
-            age_outboxes(fleet)
-            assert all_ended(fleet)
-            os.kill(sleeping(sleeper), signal.SIGCONT)
-            assert asleep.result(PATIENCE) == 0
-            worker.signal(signal.SIGTERM)
-            assert worker.end(timeout=12).code == 0
-    assert fleet.broken_promises() == []
-
-
-def age_outboxes(fleet):
-    """As if what waits had been waiting for an hour."""
-    for schema in ("assessment", "judging", "lifecycle", "entitlements"):
-        rows(
-            fleet.database, f"UPDATE {schema}.event_outbox SET created_at = created_at - interval '1 hour' RETURNING 1"
-        )
 
 
 def test_a_request_of_another_service_brings_its_texts_and_is_judged_by_the_default_judge(fleet, platform):
