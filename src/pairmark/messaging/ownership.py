@@ -19,13 +19,23 @@ class OwnedConnection:
     """A direct connection that holds named locks. Every statement through it proves that they are still held."""
 
     def __init__(
-        self, database: Database, role: str, schema: str | None = None, *, waits_for_disk: bool = True
+        self,
+        database: Database,
+        role: str,
+        schema: str | None = None,
+        *,
+        waits_for_disk: bool = True,
+        plans: bool = True,
     ) -> None:
-        """Without `waits_for_disk` a commit may be lost with the machine: for what is only done again then."""
+        """Without `waits_for_disk` a commit may be lost with the machine: for what is only done again then.
+
+        Without `plans` queries go by the index that gives their order, whatever the planner thinks of a table that changes fast.
+        """
         self._database = database
         self._role = role
         self._schema = schema
-        self._waits_for_disk = waits_for_disk
+        self._settings = [] if waits_for_disk else ["synchronous_commit"]
+        self._settings += [] if plans else ["enable_sort", "enable_bitmapscan", "enable_seqscan", "enable_hashjoin"]
         self._connection: Tx | None = None
         self.held: set[str] = set()
 
@@ -34,9 +44,9 @@ class OwnedConnection:
         if self._connection is None or self._connection.closed or self._connection.broken:
             self.held.clear()
             self._connection = self._database.connect(self._role, self._schema)
-            if not self._waits_for_disk:
-                with translated():
-                    execute(self._connection, "SET synchronous_commit = off")
+            with translated():
+                for name in self._settings:
+                    execute(self._connection, "SELECT set_config(%s, 'off', false)", [name])
         return self._connection
 
     def try_own(self, name: str) -> bool:

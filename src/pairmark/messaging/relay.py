@@ -8,6 +8,7 @@ aggregate was sent. While any hold is due, a claim therefore begins at the begin
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
@@ -19,7 +20,7 @@ from pairmark.errors import Busy
 from pairmark.messaging.backoff import delay_seconds
 from pairmark.messaging.low_mark import LowMark
 from pairmark.messaging.ownership import OwnedConnection
-from pairmark.messaging.transport import Failure, Stored, Transport
+from pairmark.messaging.transport import Failure, Sent, Stored, Transport
 from pairmark.storage import faults
 from pairmark.storage.connection import Database, execute, translated, values
 from pairmark.storage.migrations.messaging_tables import BUCKETS
@@ -34,7 +35,7 @@ NEVER = 2**30
 
 CLAIM = """
 SELECT seq, id, event_key, topic, event_data::text, headers::text FROM event_outbox o
-WHERE published_at IS NULL AND bucket = ANY(%(buckets)s)
+WHERE published_at IS NULL AND bucket = ANY(%(buckets)s) AND seq > %(beyond)s
   AND seq > CASE WHEN EXISTS (SELECT FROM relay_hold WHERE NOT parked AND next_attempt_at <= %(now)s AND bucket = ANY(%(buckets)s))
       THEN 0 ELSE %(low)s END
   AND NOT EXISTS (SELECT FROM relay_hold h WHERE h.aggregate_id = o.aggregate_id AND (h.parked OR h.next_attempt_at > %(now)s))
@@ -42,15 +43,14 @@ ORDER BY seq LIMIT %(limit)s
 """
 MARK = """
 UPDATE event_outbox o SET published_at = clock_timestamp()
-WHERE id = ANY(%b::uuid[]) AND published_at IS NULL
-  AND EXISTS (SELECT FROM relay_lease l WHERE l.bucket = o.bucket AND l.token = %s)
+WHERE id = ANY(%b::uuid[]) AND published_at IS NULL AND bucket = ANY(ARRAY(SELECT bucket FROM relay_lease WHERE token = %s))
 """
 LEASE = """
 UPDATE relay_lease SET token = %s, claimed_until = clock_timestamp() + make_interval(secs => %s)
 WHERE bucket = ANY(%s) AND (token = %s OR %s OR claimed_until < clock_timestamp()) RETURNING bucket
 """
 LIFT = """
-DELETE FROM relay_hold h WHERE NOT parked AND aggregate_id = ANY(%s)
+DELETE FROM relay_hold h WHERE NOT parked AND aggregate_id = ANY(%s) AND next_attempt_at <= %s
   AND EXISTS (SELECT FROM relay_lease l WHERE l.bucket = h.bucket AND l.token = %s)
 """
 CLEAR = """
@@ -92,7 +92,7 @@ class Relay:
     """Relay of one outbox. `step` does one claim; any number of relays may run."""
 
     def __init__(self, database: Database, schema: str, transport: Transport, clock: Clock) -> None:
-        self._owned = OwnedConnection(database, "relay", schema)
+        self._owned = OwnedConnection(database, "relay", schema, plans=False)
         self._schema = schema
         self._transport = transport
         self._clock = clock
@@ -103,6 +103,7 @@ class Relay:
         self._session: object = None
         self._database = database
         self._look_again_at = float("-inf")
+        self._sender: ThreadPoolExecutor | None = None
         self._swept_at = float("-inf")
         self.counts = RelayCounts()
 
@@ -167,36 +168,55 @@ class Relay:
         with self._database.connect(None, self._schema) as connection, translated():
             connection.execute(sql.SQL(OUST).format(s=sql.Identifier(self._schema)), scope)
 
-    def _claim(self) -> list[tuple[int, Stored]]:
+    def _claim(self, beyond: int = 0) -> list[tuple[int, Stored]]:
+        """The first events that may go; those after the number `beyond` while what comes before is under way."""
         connection, sweep = self._owned.connection(), self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS
+        sweep &= not beyond
         with translated():
             if sweep:
                 self._swept_at = self._clock.monotonic()
                 execute(connection, CLEAR, [self._clock.now(), self._buckets])
-            may_move = self._low.may_move(connection)
-            low = 0 if sweep else self._low.value
-            scope = {"buckets": self._buckets, "now": self._clock.now(), "low": low, "limit": LIMIT}
-            rows = execute(connection, CLAIM, scope)
-            self._low.moved(connection, rows[0][0] if rows else None, may_move=may_move)
+            may_move = not beyond and self._low.may_move(connection)
+            scope = {"buckets": self._buckets, "now": self._clock.now(), "limit": LIMIT, "beyond": beyond}
+            rows = execute(connection, CLAIM, scope | {"low": 0 if sweep else self._low.value})
+            if not beyond:
+                self._low.moved(connection, rows[0][0] if rows else None, may_move=may_move)
         faults.reach(f"relay.{self._schema}.claimed")
         return [(row[0], Stored(*row[1:])) for row in rows]
 
     def _send(self, rows: Sequence[tuple[int, Stored]]) -> int:
-        if self._clock.monotonic() + self._transport.delivery_timeout > self._leased_until:
-            self._leased_until = float("-inf")
-            return 0
-        events = [event for _, event in rows]
-        outcome = self._transport.publish(events)
+        """Send a claim, and while it is under way mark the one before and claim the one after, as long as claims are full.
+
+        What comes after an event that was not acknowledged stays behind with it.
+        """
+        done, sent = 0, list[Stored]()
+        while rows and self._clock.monotonic() + self._transport.delivery_timeout <= self._leased_until:
+            events, number = [event for _, event in rows], len(rows)
+            self._sender = self._sender or ThreadPoolExecutor(1, thread_name_prefix="pairmark-send")
+            sending = self._sender.submit(self._transport.publish, events)
+            try:
+                self._mark(sent)
+                following = self._claim(beyond=rows[-1][0]) if number >= LIMIT else []
+            finally:
+                wait([sending])
+            sent = self._settle(events, sending.result())
+            done += len(sent)
+            arrived = {event.id for event in sent}
+            behind = {event.key for event in events if event.id not in arrived}
+            rows = [row for row in following if row[1].key not in behind]
+        self._mark(sent)
+        return done
+
+    def _settle(self, events: Sequence[Stored], outcome: Sent) -> list[Stored]:
+        """Hold back what was refused; returns what was acknowledged."""
         faults.reach(f"relay.{self._schema}.acknowledged")
         stopped: dict[str, Stored] = {}
         for event in events:
             if event.id in outcome.failures:
                 stopped.setdefault(event.key, event)
-        sent = [event for event in events if event.id in outcome.acknowledged]
-        self._mark(sent)
         for event in stopped.values():
             self._hold(event, outcome.failures[event.id])
-        return len(sent)
+        return [event for event in events if event.id in outcome.acknowledged]
 
     def _mark(self, sent: list[Stored]) -> None:
         ids = [event.id for event in sent]
@@ -206,7 +226,7 @@ class Relay:
             connection = self._owned.connection()
             connection.execute("SET LOCAL synchronous_commit = off")
             marked = connection.execute(MARK, [ids, self._token]).rowcount
-            connection.execute(LIFT, [sorted({event.key for event in sent}), self._token])
+            connection.execute(LIFT, [sorted({event.key for event in sent}), self._clock.now(), self._token])
         self.counts.sent += marked
         self.counts.resends += len(ids) - marked
         faults.reach(f"relay.{self._schema}.marked")
@@ -232,6 +252,9 @@ class Relay:
 
     def close(self) -> None:
         """Stop cleanly: the buckets are free for another relay at once."""
+        if self._sender is not None:
+            self._sender.shutdown(wait=True)
+            self._sender = None
         if self._buckets and self._owned.held:
             with translated():
                 self._owned.connection().execute(
