@@ -148,6 +148,7 @@ def test_commit_to_acknowledgement(record, fleet):
     thread = threading.Thread(target=relaying)
     fill(system, 500)
     thread.start()
+    assert until(lambda: relay.counts.sent >= 500, 30)  # the first send of a client takes a second
     keys, begin = [str(uuid4()) for _ in range(50)], time.perf_counter()
     for number in range(size(500, 3_000)):
         made = [event(keys[one], number * 20 + one) for one in range(20)]

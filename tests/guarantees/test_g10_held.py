@@ -10,7 +10,7 @@ import pytest
 from pairmark.audit.selfcheck import self_check
 from pairmark.clock import ManualClock
 from pairmark.errors import Busy
-from pairmark.events.catalogue import AssessmentRequested, Design, EssayRef, ResourceConsumed
+from pairmark.events.catalogue import AssessmentRequested, Design, EssayRef, ReserveRequested, ResourceConsumed
 from pairmark.messaging import held
 from pairmark.messaging.backoff import delay_seconds
 from pairmark.messaging.crashes import CrashLog
@@ -115,22 +115,31 @@ def test_g10_data_that_breaks_a_constraint_is_held_not_retried_at_once(system, d
     assert rows(database, RESERVATIONS) == [("good", "open", 0)]
 
 
-@pytest.mark.parametrize("long", ["entity", "essay"])
-def test_g10_value_too_long_for_an_index_is_broken_data_not_a_busy_database(system, database, clock, long):
+def test_g10_value_too_long_for_an_index_is_broken_data_not_a_busy_database(system, database, clock):
     """PostgreSQL calls it an operational error; waiting for it to pass would stop the whole group for ever."""
     draw = random.Random(5)
     name = "".join(draw.choice(string.ascii_letters) for _ in range(9_000))
-    request = AssessmentRequested(
-        entity_id=name if long == "entity" else "request",
-        essays_for_cj=[EssayRef(essay_id=name, text_storage_id="x")],
-        user_id="local",
-        design=Design(judge="surface"),
-    )
-    plant(database, "assessment", made(request, "poison"))
+    request = ReserveRequested(cj_assessment_job_id=name, user_id="local", quantity=1)
+    plant(database, "entitlements", made(request, "poison"))
     ticket = submit(system, 3)
     system.drain()
     assert books(database, ticket).status.startswith("COMPLETE_")
-    assert rows(database, "SELECT event_key FROM assessment.held_message") == [("poison",)]
+    assert rows(database, "SELECT event_key FROM entitlements.held_message") == [("poison",)]
+
+
+@pytest.mark.parametrize("long", ["entity", "essay"])
+def test_g10_ids_that_no_index_holds_are_refused_before(system, database, long):
+    name = "x" * 9_000
+    essays = [EssayRef(essay_id=name if long == "essay" else "e", text_storage_id="x")]
+    entity = name if long == "entity" else "request"
+    request = AssessmentRequested(
+        entity_id=entity, essays_for_cj=essays, user_id="local", design=Design(judge="surface")
+    )
+    plant(database, "assessment", made(request, "poison"))
+    system.drain()
+    kept = "SELECT event_key FROM assessment.held_message UNION ALL SELECT event_key FROM assessment.quarantine"
+    assert rows(database, kept) == [("poison",)]
+    assert rows(database, "SELECT count(*) FROM assessment.batch") == [(0,)]
 
 
 def test_g10_reason_that_postgresql_cannot_hold_does_not_stop_the_consumer(system, database):

@@ -132,8 +132,13 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.relay_hold TO pairmark_relay;
 
 
 def seats(schema: str) -> str:
-    """SQL for what each consumer of a group has in hand. The table `handling` stays for processes of the version before."""
+    """SQL for what each consumer of a group has in hand. The table `handling` stays for processes of the version before.
+
+    The index by aggregate is asked seldom and written with every mark of the relay: hashed, that costs less.
+    """
     return f"""
+DROP INDEX {schema}.event_outbox_aggregate;
+CREATE INDEX event_outbox_aggregate ON {schema}.event_outbox USING hash (aggregate_id);
 CREATE TABLE {schema}.in_hand (
     seat uuid PRIMARY KEY,
     event_ids uuid[] NOT NULL
