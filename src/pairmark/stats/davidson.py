@@ -8,6 +8,7 @@ third ones third central moments.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -74,9 +75,8 @@ class Averages:
 
 def averages(logit: Floats, variance: Floats, log_nu: float | None = None) -> Averages:
     """Moments and log normaliser averaged over d normal around `logit` with this variance, by Gauss-Hermite quadrature."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     reach, sums = np.sqrt(np.maximum(variance, 0)), list[Floats | None]()
-    for node, share in zip(nodes, weights / weights.sum(), strict=True):
+    for node, share in _quadrature():
         there = logit + node * reach
         at = chances(there, log_nu)
         moments = [at.mean, at.variance, at.log_normaliser(there), at.tie, at.shared, at.tie_variance]
@@ -86,6 +86,13 @@ def averages(logit: Floats, variance: Floats, log_nu: float | None = None) -> Av
     assert spread is not None
     assert normaliser is not None
     return Averages(mean, spread, normaliser, *sums[3:])
+
+
+@cache
+def _quadrature() -> list[tuple[float, float]]:
+    """Nodes and weights of a normal distribution; finding them takes longer than a small average."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    return list(zip(nodes.tolist(), (weights / weights.sum()).tolist(), strict=True))
 
 
 def _added(sums: list[Floats | None], share: float, values: list[Floats | None]) -> list[Floats | None]:

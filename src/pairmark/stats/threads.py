@@ -6,7 +6,9 @@ The limit is process-wide while it lasts; nothing else about threads lives here.
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import ModuleType
+from typing import Any
 
 _open_limits: list[None] = []
 
@@ -25,14 +27,20 @@ def one_blas_thread() -> Iterator[None]:
     ...     fit(data).theta.tobytes() == bits
     True
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415
-
     _open_limits.append(None)
     try:
-        with threadpool_limits(limits=1, user_api="blas"):
+        with _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"):
             yield
     finally:
         _open_limits.pop()
+
+
+@cache
+def _controller(with_scipy: bool) -> Any:
+    """What knows the loaded libraries; looking for them takes milliseconds."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    return ThreadpoolController()
 
 
 def lapack() -> ModuleType:
