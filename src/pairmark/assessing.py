@@ -91,7 +91,7 @@ def assess(
         from pairmark.report.write import check_writable, write_report  # noqa: PLC0415 - only with `out`
 
         check_writable(Path(out))
-    with open_system(config) as system:
+    with open_system(config, takes_road=True) as system:
         ticket = submit(system, prepared)
         run(system, ticket, on_progress)
         result = collect(system, ticket.job_id, prepared.texts.identical, prepared.comparand, left_out(prepared.texts))

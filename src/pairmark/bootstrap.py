@@ -3,9 +3,11 @@
 One process may run everything; any number of processes may do so on the same database at once.
 """
 
+import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -52,8 +54,10 @@ if TYPE_CHECKING:
 DATABASE_NAME = "pairmark"
 ROLES = ("assessment", "judging", "relay", "lifecycle", "results", "entitlements", "monitor")
 """What a process can do: each service with all that belongs to it, and two that serve them all."""
-STOP_SECONDS = 8.0
+STOP_SECONDS = 5.0
 """How long the parts of a process have to finish what they have in hand."""
+CLOSE_SECONDS = 3.0
+"""How long they then have to give everything back; what is not given back is freed with the process."""
 
 _log = structlog.get_logger(__name__)
 
@@ -164,8 +168,16 @@ class System:
         }
 
     def relay_step(self) -> int:
-        """One step of every outbox's relay."""
-        return sum(relay.step() for relay in self.relays.values())
+        """One step of every outbox's relay; what keeps one of them from working holds up no other."""
+        done, busy = 0, None
+        for relay in self.relays.values():
+            try:
+                done += relay.step()
+            except Busy as error:
+                busy = busy or error
+        if busy is not None:
+            raise busy
+        return done
 
     def steps(self) -> dict[str, Step]:
         """Everything this process does, by name."""
@@ -178,7 +190,7 @@ class System:
 
     def deliver(self) -> int:
         """Move and apply the messages that are there now, on this thread; asks and decides nothing."""
-        return self.relay_step() + sum(consumer.step() for consumer in self.consumers.values())
+        return sum(step() for name, step in self.steps().items() if name == "relay" or name in self.consumers)
 
     def drain(self) -> int:
         """Do all that can be done now, on this thread, in a fixed order."""
@@ -249,18 +261,28 @@ class System:
         return run
 
     def close(self) -> None:
-        """Give everything back: leases, locks, connections. Safe when the database is already gone."""
-        closing: list[Callable[[], None]] = [self.asker.close]
-        closing += [] if self.fetching is None else [self.fetching.close]
-        closing += [relay.close for relay in self.relays.values()]
-        closing += [consumer.close for consumer in self.consumers.values()]
-        closing += [self.transport.close]
-        for close in closing:
-            try:
-                close()
-            except PairmarkError as error:
-                _log.warning("close_incomplete", part=repr(close), reason=str(error))
+        """Give everything back: leases, locks, connections. Safe, and soon done, when the database or Kafka is gone."""
+        self.database.hurry(CLOSE_SECONDS / 2)
+        parts = [self.asker, *self.relays.values(), *self.consumers.values()]
+        closing = [threading.Thread(target=_closed, args=[part], name="pairmark-close", daemon=True) for part in parts]
+        for thread in closing:
+            thread.start()
+        until = time.monotonic() + CLOSE_SECONDS
+        for thread in closing:
+            thread.join(max(until - time.monotonic(), 0))
+        _closed(self.transport)
         self.database.close()
+
+
+class _Part(Protocol):
+    def close(self) -> None: ...
+
+
+def _closed(part: _Part) -> None:
+    try:
+        part.close()
+    except PairmarkError as error:
+        _log.warning("close_incomplete", part=type(part).__name__, reason=str(error))
 
 
 _RINGS: dict[str, tuple[str, ...]] = {
@@ -317,21 +339,31 @@ def reached(config: Config) -> Iterator[tuple[Database, Callable[[], None]]]:
 
 @contextmanager
 def open_system(
-    config: Config, *, clock: Clock | None = None, install: bool = True, roles: Collection[str] = ROLES
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    install: bool = True,
+    roles: Collection[str] = ROLES,
+    takes_road: bool = False,
 ) -> Iterator[System]:
     """Everything, ready to run or to be asked. A single machine has its account from the start, a database by URL does not.
 
-    Where Kafka carries the events and this configuration does not name it, the work is left to those that know it.
+    Only a process that comes to work (`takes_road`) brings events onto the Kafka it names; looking changes nothing. Where Kafka
+    carries the events and this configuration does not name it, the work is left to those that know it.
     """
     with open_database(config, install=install) as (database, heal):
-        kafka = kafka_of(config)
-        if kafka is None and road.kind(database) == "kafka":
+        kafka, carried = kafka_of(config), road.kind(database) == "kafka"
+        if kafka is None and carried:
             roles = ()
+        if kafka is not None and takes_road:
+            kafka.prove()
+        if not carried and not takes_road:
+            kafka = None
         system = System(
             database, clock=clock, heal=heal, kafka=kafka, roles=roles, content=config.content, judge=config.judge
         )
         try:
-            if kafka is not None and system.roles:
+            if kafka is not None and not carried:
                 road.take_kafka(database, system.transport, system.clock)
             if config.embedded:
                 system.accounts.ensure_default()

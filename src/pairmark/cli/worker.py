@@ -87,7 +87,7 @@ def _begin(config: "Config", roles: tuple[str, ...], arguments: argparse.Namespa
     until, pause, began = SystemClock().monotonic() + arguments.wait, FIRST_PAUSE, False
     while True:
         try:
-            with open_system(config, roles=roles) as system:
+            with open_system(config, roles=roles, takes_road=True) as system:
                 began = True
                 note(
                     f"pairmark: working as {', '.join(roles)}{f' over Kafka at {config.kafka}' if config.kafka else ''}."

@@ -18,7 +18,7 @@ from pairmark.messaging.crashes import CrashLog
 from pairmark.messaging.messages import Message, Unusable, quarantine, read
 from pairmark.messaging.transport import Delivery, Subscription
 from pairmark.storage import faults
-from pairmark.storage.connection import Database, Tx, execute, values
+from pairmark.storage.connection import Database, Tx, execute
 
 Handler = Callable[[Tx, Sequence[Any]], None]
 """Applies messages of one topic, in order, inside the transaction it is given."""
@@ -26,10 +26,13 @@ Handler = Callable[[Tx, Sequence[Any]], None]
 LIMIT = 500
 HELD_CHECK_SECONDS = 0.5
 INBOX = """
-INSERT INTO inbox (event_id, topic) SELECT i, t FROM unnest(%b::uuid[], %b::text[], %b::text[]) AS e (i, t, k)
-WHERE NOT EXISTS (SELECT FROM held_message h WHERE h.event_key = k AND h.topic = t)
-ON CONFLICT DO NOTHING RETURNING event_id
+WITH e AS MATERIALIZED (
+    SELECT i, t, EXISTS (SELECT FROM held_message h WHERE h.event_key = k AND h.topic = t) AS waits
+    FROM unnest(%b::uuid[], %b::text[], %b::text[]) AS e (i, t, k)),
+taken AS (INSERT INTO inbox (event_id, topic) SELECT i, t FROM e WHERE NOT waits ON CONFLICT DO NOTHING RETURNING event_id)
+SELECT event_id, false FROM taken UNION ALL SELECT i, true FROM e WHERE waits
 """
+"""One look decides who is new and who waits: the held message may be gone by a second one, and its follower would be neither."""
 
 _log = structlog.get_logger(__name__)
 
@@ -116,11 +119,10 @@ class Consumer:
         """Write inbox rows; returns the messages that are new here and not waiting behind a held one."""
         if not messages:
             return []
-        new = self._write_inbox(tx, messages)
+        new, waiting = self._write_inbox(tx, messages)
         if len(new) == len(messages):
             return list(messages)
-        waiting = held.held_places(tx, list({message.key for message in messages}))
-        behind = [message.delivery for message in messages if (message.topic, message.key) in waiting]
+        behind = [message.delivery for message in messages if message.event_id in waiting]
         if behind:
             held.hold(tx, behind, 0, "waits behind a held message", self._clock.now())
         fresh = []
@@ -131,12 +133,13 @@ class Consumer:
         return fresh
 
     @staticmethod
-    def _write_inbox(tx: Tx, messages: Sequence[Message]) -> set[UUID]:
-        """Ids that are new here, in one order for all writers; none for what waits behind a held message."""
+    def _write_inbox(tx: Tx, messages: Sequence[Message]) -> tuple[set[UUID], set[UUID]]:
+        """Ids that are new here, in one order for all writers, and those that wait behind a held message instead."""
         fields = {message.event_id: (message.topic, message.key) for message in messages}
         rows = sorted(fields.items(), key=lambda row: row[0].int)
         ids, topics, keys = [row[0] for row in rows], [row[1][0] for row in rows], [row[1][1] for row in rows]
-        return set(values(execute(tx, INBOX, [ids, topics, keys])))
+        told = execute(tx, INBOX, [ids, topics, keys])
+        return {one for one, waits in told if not waits}, {one for one, waits in told if waits}
 
     def _retry_held(self) -> int:
         """Try held messages again, one at a time, each in its own transaction."""

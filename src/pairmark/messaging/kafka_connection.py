@@ -10,11 +10,13 @@ from pairmark.errors import BadRequest, Busy
 
 try:
     from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka.admin import AdminClient
 except ModuleNotFoundError as missing:
     raise BadRequest(
         f"Kafka needs the package {missing.name}, which is not installed.", remedy="Install pairmark[kafka]."
     ) from missing
 
+ANSWER_SECONDS = 5.0
 LARGEST_MESSAGE = 100_000_000
 """Bytes; larger than anything we send, so that the limit that counts is the one of the topic."""
 OF_THE_EVENT = frozenset({
@@ -65,6 +67,13 @@ class KafkaConnection:
                 f"The settings of the connection to Kafka are not accepted{f': {named[1]}' if named else ''}.",
                 remedy="See the variables PAIRMARK_KAFKA_….",
             ) from None
+
+    def prove(self) -> None:
+        """Raise `Busy` unless a broker answers now."""
+        try:
+            self.client(AdminClient).list_topics(timeout=ANSWER_SECONDS)
+        except KafkaException as error:
+            raise self.unreachable(error.args[0]) from error
 
     def _complained(self, error: KafkaError) -> None:
         self.trouble = words(error)

@@ -27,6 +27,7 @@ from pairmark.messaging.transport import Failure, Sent, Stored
 DELIVERY_SECONDS = 2.0
 """How long a set may be on its way. What has not been acknowledged by then is dropped here, and goes again."""
 POLL_EVERY = 200
+TOO_LATE = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._TIMED_OUT, KafkaError.REQUEST_TIMED_OUT})
 
 
 @dataclass
@@ -138,6 +139,8 @@ class KafkaTransport:
             return Failure(f"{event.topic} does not take an event of this kind: {words(error)}", fatal=True)
         if error.code() in OF_THE_TOPIC:
             return Failure(about_topic(self._named(event), error), fatal=False, shared=True)
+        if run.acknowledged and error.code() in TOO_LATE:  # the cluster is there: only what this event goes to is not
+            return Failure(f"{self._named(event)} was not acknowledged in time", fatal=False, shared=True)
         return None
 
     def _connect(self) -> Producer:

@@ -34,24 +34,26 @@ class LocalTransport:
                 self._groups[topic].append(group)
 
     def publish(self, events: Sequence[Stored]) -> Sent:
-        """One statement for the whole set: acknowledged when the delivery rows are committed."""
+        """One statement for the whole set: acknowledged when the delivery rows are committed.
+
+        It is made for no rows, too: only the database knows whether events still go this way.
+        """
         rows = [(group, event) for event in events for group in self._groups.get(event.topic, ())]
-        if rows:
-            with self._database.transaction("transport") as tx:
-                execute(
-                    tx,
-                    "INSERT INTO delivery (group_name, event_id, topic, event_key, body, headers) "
-                    "SELECT g, i, t, k, b, h::jsonb FROM unnest(%b::text[], %b::uuid[], %b::text[], %b::text[], %b::text[], "
-                    "%b::text[]) AS e (g, i, t, k, b, h) ON CONFLICT (group_name, event_id) DO NOTHING",
-                    [
-                        [group for group, _ in rows],
-                        [event.id for _, event in rows],
-                        [event.topic for _, event in rows],
-                        [event.key for _, event in rows],
-                        [event.body for _, event in rows],
-                        [event.headers for _, event in rows],
-                    ],
-                )
+        with self._database.transaction("transport") as tx:
+            execute(
+                tx,
+                "INSERT INTO delivery (group_name, event_id, topic, event_key, body, headers) "
+                "SELECT g, i, t, k, b, h::jsonb FROM unnest(%b::text[], %b::uuid[], %b::text[], %b::text[], %b::text[], "
+                "%b::text[]) AS e (g, i, t, k, b, h) ON CONFLICT (group_name, event_id) DO NOTHING",
+                [
+                    [group for group, _ in rows],
+                    [event.id for _, event in rows],
+                    [event.topic for _, event in rows],
+                    [event.key for _, event in rows],
+                    [event.body for _, event in rows],
+                    [event.headers for _, event in rows],
+                ],
+            )
         for group in {group for group, _ in rows}:
             self._wake(group)
         return Sent({event.id for event in events})

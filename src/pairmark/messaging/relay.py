@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from psycopg import sql
 
@@ -35,7 +35,7 @@ NEVER = 2**30
 
 CLAIM = """
 SELECT seq, id, event_key, topic, event_data::text, headers::text FROM event_outbox o
-WHERE published_at IS NULL AND bucket = ANY(%(buckets)s) AND seq > %(beyond)s
+WHERE published_at IS NULL AND bucket = ANY(%(buckets)s) AND id <> ALL(%(under_way)s)
   AND seq > CASE WHEN EXISTS (SELECT FROM relay_hold WHERE NOT parked AND next_attempt_at <= %(now)s AND bucket = ANY(%(buckets)s))
       THEN 0 ELSE %(low)s END
   AND NOT EXISTS (SELECT FROM relay_hold h WHERE h.aggregate_id = o.aggregate_id AND (h.parked OR h.next_attempt_at > %(now)s))
@@ -68,7 +68,8 @@ WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted AND l.pid <> pg_b
     AND r.claimed_until < clock_timestamp() - make_interval(secs => %(seconds)s)
     AND EXISTS (SELECT FROM {s}.event_outbox o WHERE o.published_at IS NULL AND o.bucket = r.bucket
         AND o.created_at < clock_timestamp() - make_interval(secs => %(seconds)s)
-        AND NOT EXISTS (SELECT FROM {s}.relay_hold h WHERE h.aggregate_id = o.aggregate_id))
+        AND NOT EXISTS (SELECT FROM {s}.relay_hold h WHERE h.aggregate_id = o.aggregate_id
+            AND (h.parked OR h.next_attempt_at > clock_timestamp())))
 """
 """Ends the session of an owner that is alive, holds the lock of a bucket, and does not send what has waited there for long."""
 HOLD = """
@@ -168,18 +169,18 @@ class Relay:
         with self._database.connect(None, self._schema) as connection, translated():
             connection.execute(sql.SQL(OUST).format(s=sql.Identifier(self._schema)), scope)
 
-    def _claim(self, beyond: int = 0) -> list[tuple[int, Stored]]:
-        """The first events that may go; those after the number `beyond` while what comes before is under way."""
+    def _claim(self, under_way: Sequence[UUID] = ()) -> list[tuple[int, Stored]]:
+        """The first events that may go, but those under way. Not "those after": numbers are given before the commit (G9)."""
         connection, sweep = self._owned.connection(), self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS
-        sweep &= not beyond
+        sweep &= not under_way
         with translated():
             if sweep:
                 self._swept_at = self._clock.monotonic()
                 execute(connection, CLEAR, [self._clock.now(), self._buckets])
-            may_move = not beyond and self._low.may_move(connection)
-            scope = {"buckets": self._buckets, "now": self._clock.now(), "limit": LIMIT, "beyond": beyond}
+            may_move = not under_way and self._low.may_move(connection)
+            scope = {"buckets": self._buckets, "now": self._clock.now(), "limit": LIMIT, "under_way": list(under_way)}
             rows = execute(connection, CLAIM, scope | {"low": 0 if sweep else self._low.value})
-            if not beyond:
+            if not under_way:
                 self._low.moved(connection, rows[0][0] if rows else None, may_move=may_move)
         faults.reach(f"relay.{self._schema}.claimed")
         return [(row[0], Stored(*row[1:])) for row in rows]
@@ -189,20 +190,20 @@ class Relay:
 
         What comes after an event that was not acknowledged stays behind with it.
         """
-        done, sent = 0, list[Stored]()
+        done, sent, behind = 0, list[Stored](), set[str]()
         while rows and self._clock.monotonic() + self._transport.delivery_timeout <= self._leased_until:
             events, number = [event for _, event in rows], len(rows)
             self._sender = self._sender or ThreadPoolExecutor(1, thread_name_prefix="pairmark-send")
             sending = self._sender.submit(self._transport.publish, events)
             try:
                 self._mark(sent)
-                following = self._claim(beyond=rows[-1][0]) if number >= LIMIT else []
+                following = self._claim([event.id for event in events]) if number >= LIMIT else []
             finally:
                 wait([sending])
             sent = self._settle(events, sending.result())
             done += len(sent)
             arrived = {event.id for event in sent}
-            behind = {event.key for event in events if event.id not in arrived}
+            behind |= {event.key for event in events if event.id not in arrived}
             rows = [row for row in following if row[1].key not in behind]
         self._mark(sent)
         return done

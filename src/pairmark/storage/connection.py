@@ -23,6 +23,7 @@ Tx = psycopg.Connection[TupleRow]
 
 _SESSION = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=120s -c client_min_messages=warning"
 _CONNECT_SECONDS = 5
+_POOL_SECONDS = 15.0
 _REFUSED = re.compile(
     r"(password authentication failed|database \".*\" does not exist|role \".*\" does not exist|no pg_hba.conf entry|"
     r"no password supplied|is not permitted to log in|permission denied for database)"
@@ -56,6 +57,11 @@ class Database:
         self._direct_login = direct_login
         self._pools: dict[tuple[str, str], ConnectionPool[Tx]] = {}
         self._lock = threading.Lock()
+        self._patience = _POOL_SECONDS
+
+    def hurry(self, seconds: float) -> None:
+        """From now on wait no longer than this for a connection: for a process that is to end."""
+        self._patience = seconds
 
     def address(self, schema: str | None = None) -> str:
         """Where a schema stands; what is not named stands where everything does."""
@@ -87,7 +93,7 @@ class Database:
     @contextmanager
     def transaction(self, role: str, schema: str | None = None) -> Iterator[Tx]:
         """One transaction of `role`, where `schema` stands; commits at the end of the block, rolls back on any error."""
-        with translated(), self._pool(role, schema).connection() as connection:
+        with translated(), self._pool(role, schema).connection(timeout=self._patience) as connection:
             yield connection
             faults.reach(f"{role}.before_commit")
             connection.commit()
@@ -95,7 +101,7 @@ class Database:
 
     def at_once(self, role: str, query: LiteralString, params: Any) -> list[TupleRow]:
         """One statement of `role`, a transaction by itself, in one round trip; returns what it returns."""
-        with translated(), self._pool(role).connection() as connection:
+        with translated(), self._pool(role).connection(timeout=self._patience) as connection:
             connection.autocommit = True
             try:
                 return execute(connection, query, params)
@@ -120,7 +126,7 @@ class Database:
                     min_size=0,
                     max_size=8,
                     max_idle=300,
-                    timeout=15,
+                    timeout=_POOL_SECONDS,
                     reconnect_timeout=10,
                     kwargs={"connect_timeout": _CONNECT_SECONDS},
                     open=True,
