@@ -13,6 +13,7 @@ from pairmark.errors import Busy
 from pairmark.events.catalogue import AssessmentRequested, Design, EssayRef, ReserveRequested, ResourceConsumed
 from pairmark.messaging import held
 from pairmark.messaging.backoff import delay_seconds
+from pairmark.messaging.consumer import Consumer
 from pairmark.messaging.crashes import CrashLog
 from pairmark.messaging.local import LocalSubscription
 from pairmark.messaging.transport import Delivery
@@ -270,3 +271,28 @@ def cut_at(database, point):
     if point == "entitlements.inside_inbox":
         cut_sessions(database, user="pairmark_entitlements")
         cut_sessions(database, user="pairmark_transport")
+
+
+def test_g10_what_waits_behind_a_held_message_is_not_lost_when_that_is_dealt_with_meanwhile(system, database, clock):
+    """Another process of the group commits the held message's retry between any two statements of this one."""
+    first = reserve("k", 5)
+    second = made(ReserveRequested(cj_assessment_job_id="other", user_id="ann", quantity=4), "k", "second")
+    with database.transaction("entitlements") as tx:
+        held.hold(tx, [delivery(first)], 1, "an error", clock.now())
+    plant(database, "entitlements", second)
+
+    class Elsewhere(Consumer):
+        """The other process is quick: it is done as soon as this one has looked."""
+
+        @staticmethod
+        def _write_inbox(tx, messages):
+            told = Consumer._write_inbox(tx, messages)
+            rows(database, f"DELETE FROM entitlements.held_message WHERE event_id = '{first.id}' RETURNING 1")
+            return told
+
+    handlers = system.consumers["entitlements"]._handlers
+    consumer = Elsewhere(database, "entitlements", system.subscriptions["entitlements"], handlers, clock)
+    for _ in range(4):
+        consumer.step()
+        clock.advance(2)
+    assert rows(database, RESERVATIONS) == [("other", "open", 0)]
