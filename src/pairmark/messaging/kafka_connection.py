@@ -16,7 +16,7 @@ except ModuleNotFoundError as missing:
         f"Kafka needs the package {missing.name}, which is not installed.", remedy="Install pairmark[kafka]."
     ) from missing
 
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 3.0
 LARGEST_MESSAGE = 100_000_000
 """Bytes; larger than anything we send, so that the limit that counts is the one of the topic."""
 OF_THE_EVENT = frozenset({
