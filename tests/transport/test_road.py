@@ -1,6 +1,7 @@
 """Which road events take is written down in the database: looking never changes it, and nothing is lost where two could meet."""
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,13 +63,9 @@ def test_g4_what_is_on_the_local_road_goes_over_with_the_change_and_nothing_more
     over(connection, database)
     assert rows(database, "SELECT count(*) FROM transport.delivery") == [(0,)]
     system = System(Database(database.conninfo, direct_login=True), kafka=connection)
-
-    def work() -> None:
-        for step in system.steps().values():
-            step()
-
     ended = f"SELECT 1 FROM assessment.batch WHERE id = '{ticket.job_id}' AND status LIKE 'COMPLETE%'"
-    until(lambda: rows(database, ended) == [(1,)], work)
+    with system.running():
+        until(lambda: rows(database, ended) == [(1,)], lambda: threading.Event().wait(0.05))
     system.close()
 
 
