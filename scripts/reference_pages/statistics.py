@@ -26,7 +26,7 @@ GROUPS = (
     ("Misfit", ("essay_misfit", "judge_misfit", "Misfit", "surprises", "Surprises")),
     ("Judges", ("judge_summary", "JudgeSummary", "screen", "Screening")),
     ("Length", ("rank_correlation", "partial_rank_correlation", "decisions_by_length")),
-    ("Grades and earlier scales", ("grading", "Grading", "link", "Linked")),
+    ("Grades and earlier scales", ("grading", "Grading", "stretch", "Stretch", "link", "Linked")),
     ("Next pairs", ("next_pairs", "NextPairs", "RULES", "rule", "assign", "unseen_by_all")),
     ("Planning and simulation", ("Design", "need", "Need", "simulate", "true_scores", "simulated_judges", "run")),
     (

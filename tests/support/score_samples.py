@@ -95,6 +95,14 @@ def graded(essays: int = 30, *, ids: list[str] | None = None) -> ScoreResult:
     )
 
 
+def without_size() -> ScoreResult:
+    """The same where the judgements do not tell the size of the scale, so boundaries have no intervals."""
+    result = graded()
+    assert result.grades is not None
+    boundaries = [replace(boundary, low=None, high=None) for boundary in result.grades.boundaries]
+    return replace(result, grades=replace(result.grades, boundaries=boundaries))
+
+
 def hostile() -> ScoreResult:
     """Names that would run, steer or calculate if nobody took care."""
     result = graded(ids=HOSTILE_IDS)

@@ -119,13 +119,16 @@ class JudgeWork:
 
 @dataclass(frozen=True)
 class Boundary:
-    """A boundary between two neighbouring grades in logits, with its 95 % interval."""
+    """A boundary between two neighbouring grades: its place among the scores in logits, and the 95 % interval of its true place.
+
+    `low` and `high` are None where the judgements do not tell the size of the scale.
+    """
 
     below: str
     above: str
     theta: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     interpolated: bool
 
 

@@ -73,12 +73,6 @@ def _places(essays: list[ScoredEssay], asked: Asked) -> list[int]:
 
 def _grades(essays: list[ScoredEssay], probability: Floats, result: Grading, asked: Asked) -> Grades:
     names = asked.scale.grades
-    low, high = result.interval()
-    have = {anchor.grade for anchor in asked.anchors}
-    boundaries = [
-        Boundary(names[k], names[k + 1], float(at), float(a), float(b), not {k, k + 1} <= have)
-        for k, (at, a, b) in enumerate(zip(result.boundaries(), low, high, strict=True))
-    ]
     free = [index for index, essay in enumerate(essays) if essay.anchor_grade is None]
     tops = Counter(essays[index].grade for index in free)
     expected = probability[free].sum(axis=0) if free else np.zeros(len(names))
@@ -86,12 +80,23 @@ def _grades(essays: list[ScoredEssay], probability: Floats, result: Grading, ask
     return Grades(
         scale=asked.scale.name,
         grades=list(names),
-        boundaries=boundaries,
+        boundaries=_boundaries(result, asked),
         anchors=_checks(result, asked),
         distribution=[GradeShare(name, tops[name], float(count)) for name, count in zip(names, expected, strict=True)],
         review=sum(bool(essays[index].review) for index in free),
         expected_accuracy=float(np.mean(sure)) if sure else None,
     )
+
+
+def _boundaries(result: Grading, asked: Asked) -> list[Boundary]:
+    names, have = asked.scale.grades, {anchor.grade for anchor in asked.anchors}
+    ends = result.interval()
+    open_ends = [None] * (len(names) - 1)
+    low, high = (open_ends, open_ends) if ends is None else (ends[0].tolist(), ends[1].tolist())
+    return [
+        Boundary(names[k], names[k + 1], at, low[k], high[k], not {k, k + 1} <= have)
+        for k, at in enumerate(result.boundaries().tolist())
+    ]
 
 
 def _checks(result: Grading, asked: Asked) -> list[AnchorCheck]:
@@ -124,6 +129,11 @@ def _notes(grades: Grades, asked: Asked) -> list[str]:
         notes.append(
             "Anchors with higher grades have no higher scores, so these grades say nothing. Check that the anchors belong to "
             "these judgements and that the scale lists its lowest grade first."
+        )
+    if any(boundary.low is None for boundary in grades.boundaries):
+        notes.append(
+            "The judgements do not tell how far apart the essays are; they agree with essays that do not differ at all. So the "
+            "boundaries have no intervals, and the grades rest on little. Judge each essay more often."
         )
     displaced = [anchor.essay_id for anchor in grades.anchors if anchor.displaced]
     if displaced:

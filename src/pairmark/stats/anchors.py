@@ -51,22 +51,23 @@ class Grading:
         """Where each boundary divides the scores: its median in logits, lowest first, shape (n_grades - 1,)."""
         return np.array([_quantile(self.chain.grid, weights, 0.5) for weights in self.chain.boundaries])
 
-    def interval(self, level: float = 0.95) -> tuple[Floats, Floats]:
+    def interval(self, level: float = 0.95) -> tuple[Floats, Floats] | None:
         """Ends of the interval of each boundary that covers its true place with this probability.
 
-        Where scores are drawn in, true boundaries lie farther out, so the outer side is the longer one.
+        Where scores are drawn in, true boundaries lie farther out, so the outer side is the longer one. None where the
+        judgements do not tell the size of the scale (`Stretch.known`): then they say nothing of true places.
         """
         if not 0 < level < 1:
             raise StatsError(f"The level of an interval lies between 0 and 1, not {level}.")
-        at, low, high = self.boundaries(), self.quantile(0.5 - level / 2), self.quantile(0.5 + level / 2)
-        return np.minimum(low, at), np.maximum(high, at)
-
-    def quantile(self, share: float) -> Floats:
-        """Below which place the true boundaries lie with this probability."""
-        edges = _edges(self.chain.grid)
+        if not self.stretch.known:
+            return None
+        at, edges = self.boundaries(), _edges(self.chain.grid)
         cumulated = [np.append(0.0, np.cumsum(weights)) for weights in self.chain.boundaries]
-        true = [self.stretch.spread_out(edges, each) for each in cumulated]
-        return np.array([np.interp(share, below, place) for place, below in true])
+        low, high = (
+            np.array([self.stretch.quantile(share, edges, each) for each in cumulated])
+            for share in (0.5 - level / 2, 0.5 + level / 2)
+        )
+        return np.minimum(low, at), np.maximum(high, at)
 
     def probabilities(self, theta: ArrayLike, standard_error: ArrayLike) -> Floats:
         """Probability of each grade for essays with these scores, shape (n_essays, n_grades); rows sum to 1.

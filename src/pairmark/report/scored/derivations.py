@@ -75,8 +75,9 @@ DERIVATIONS: dict[str, Derivation] = {
         "Grade boundaries",
         "Each anchor says that its quality, with the noise of grading, lies between the two boundaries of its grade. All "
         "places of the boundaries that fit are weighed together with the errors of the scores; given are the median among the "
-        "scores and the middle 95 % of true places, which reach farther on the outer side because scores are drawn in. Bands of "
-        "one scale are taken to be alike in width, which carries boundaries over grades without anchors.",
+        "scores and the middle 95 % of true places, which reach farther on the outer side because scores are drawn in. Where "
+        "the judgements agree with essays that do not differ, the size of the scale is not known and there are no intervals. "
+        "Bands of one scale are taken to be alike in width, which carries boundaries over grades without anchors.",
         "anchors.md, Boundaries",
     ),
     "grade": Derivation(

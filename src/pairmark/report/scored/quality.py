@@ -92,7 +92,7 @@ def judges_words(odd: OddComparison) -> str:
 
 
 def band(low: float | None, high: float | None) -> str:
-    """The ends of a band; a dash where nothing was simulated."""
+    """The ends of a band; a dash where they are not known."""
     return MISSING if low is None or high is None else f"{decimal(low)} to {decimal(high)}"
 
 

@@ -42,6 +42,13 @@ def test_every_result_is_rendered_in_every_form(tmp_path, result):
     assert "Fit for use" in terminal(result)
 
 
+def test_boundaries_without_intervals_say_why():
+    page = render_html(samples.without_size())
+    assert "The judgements do not tell the size of the scale, so there are no intervals." in page
+    assert "do not tell the size of the scale" not in render_html(samples.graded())
+    assert "None" not in page.split("<script")[0]
+
+
 @pytest.mark.parametrize("result", [samples.graded(), samples.scored(), samples.bare()])
 def test_every_link_to_a_derivation_leads_to_it_and_nothing_else_is_derived(result):
     page = render_html(result)
