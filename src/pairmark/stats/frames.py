@@ -13,7 +13,14 @@ from pairmark.stats.errors import BadComparisonsError
 
 OUTCOMES = {"first": 1.0, "left": 1.0, "second": 0.0, "right": 0.0, "tie": 0.5, "1": 1.0, "0": 0.0, "0.5": 0.5}
 
-EXACT = 2**53  # beyond, one float stands for several whole numbers
+EXACT = {np.float16: 2**11, np.float32: 2**24}  # from there on one float stands for several whole numbers
+EXACT_DOUBLE = 2**53
+NARROW: dict[str, type[np.floating[Any]]] = {
+    "float16": np.float16,
+    "halffloat": np.float16,
+    "float32": np.float32,
+    "float": np.float32,
+}
 
 
 def from_columns(
@@ -118,15 +125,23 @@ def _column(data: Any, column: Any, what: str) -> list[Any]:
             raise BadComparisonsError(f"The data have no column {column!r} ({what}).") from error
     for method in ("to_pylist", "to_list", "tolist"):  # Arrow; polars and pandas; NumPy
         if hasattr(column, method):
-            return list(getattr(column, method)())
+            values, narrow = list(getattr(column, method)()), _narrow(column)
+            return [narrow(value) if isinstance(value, float) else value for value in values] if narrow else values
     return list(column)
+
+
+def _narrow(column: Any) -> type[np.floating[Any]] | None:
+    """The type of a column of floats shorter than Python's, which its list no longer shows."""
+    name = str(getattr(column, "dtype", getattr(column, "type", ""))).lower()  # pandas also: Float32, float[pyarrow]
+    return NARROW.get(name.removesuffix("[pyarrow]"))
 
 
 def _ids(column: list[Any], what: str) -> list[str]:
     ids = [_id(value) for value in column]
     for row, (found, value) in enumerate(zip(ids, column, strict=True), start=1):
         if found is None:
-            raise BadComparisonsError(f"Row {row}: the id {value!r} ({what}) is neither a text nor a whole number.")
+            told = float(value) if isinstance(value, np.floating) else value
+            raise BadComparisonsError(f"Row {row}: the id {told!r} ({what}) is neither a text nor a whole number.")
     return [found for found in ids if found is not None]
 
 
@@ -141,7 +156,8 @@ def _id(value: Any) -> str | None:
         return str(value)
     if isinstance(value, float | np.floating):
         number = float(value)
-        return str(int(number)) if number.is_integer() and abs(number) <= EXACT else None
+        exact = EXACT.get(type(value), EXACT_DOUBLE)
+        return str(int(number)) if number.is_integer() and abs(number) < exact else None
     return None
 
 

@@ -148,6 +148,33 @@ def test_whole_numbers_are_the_same_ids_where_a_gap_made_them_floats():
     assert found.outcome.tolist() == [1, 0.5, 0]
 
 
+class Series:
+    """A column as pandas and polars hand it out: its list shows Python's floats, its dtype what they were."""
+
+    def __init__(self, values, dtype):
+        self.values, self.dtype = values, dtype
+
+    def to_list(self):
+        return list(map(float, self.values))
+
+
+@pytest.mark.parametrize("bits", [16, 32])
+@pytest.mark.parametrize("form", ["numpy", "arrow", "float{}", "Float{}", "{}[pyarrow]"])
+def test_short_floats_are_ids_only_as_far_as_each_stands_for_one_number(bits, form):
+    """Their columns become lists of Python's floats, in which 16777216 may have been 16777217."""
+    several = {16: 2**11, 32: 2**24}[bits]
+
+    def column(*values):
+        array = np.array(values, dtype=f"float{bits}")
+        if form in ("numpy", "arrow"):
+            return array if form == "numpy" else pyarrow.chunked_array([array])
+        return Series(values, form.format(pyarrow.from_numpy_dtype(array.dtype) if "[" in form else bits))
+
+    assert from_columns(winner=column(several - 1), loser=[1]).items == ("1", str(several - 1))
+    with pytest.raises(BadComparisonsError, match=rf"Row 2: the id {several}\.0"):
+        from_columns(winner=column(several - 1, several), loser=[1, 2])
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -160,7 +187,8 @@ def test_whole_numbers_are_the_same_ids_where_a_gap_made_them_floats():
         ({"winner": [1.5], "loser": ["b"]}, "Row 1: the id 1.5"),
         ({"winner": [1.0, nan], "loser": [2.0, 3.0]}, "Row 2: the id nan"),
         ({"winner": [1.0, inf], "loser": [2.0, 3.0]}, "Row 2: the id inf"),
-        ({"winner": [2.0**53 + 2], "loser": [1]}, "Row 1: the id 9007199254740994.0"),
+        ({"winner": [2.0**53], "loser": [1]}, "Row 1: the id 9007199254740992.0"),
+        ({"winner": [np.float32(2**24)], "loser": [1]}, "Row 1: the id 16777216.0"),
         ({"winner": [True], "loser": [2]}, "Row 1: the id True"),
     ],
 )
