@@ -42,29 +42,53 @@ class Chain:
     pairs: dict[float, list[Floats]]
 
 
+@dataclass(frozen=True, eq=False)
+class _Factor:
+    """What the anchors of one grade say about its two boundaries, up to exp(`log_scale`); largest value 1."""
+
+    likelihood: Floats
+    log_scale: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Pass:
+    """Messages along the chain, shape (n_grades - 1, POINTS), rows summing to 1, at one width and one SD of the noise.
+
+    `reached` (n_grades - 1,): what each message from below summed to before it was scaled.
+    """
+
+    forward: Floats
+    backward: Floats
+    reached: Floats
+    log_evidence: float
+
+    @property
+    def marginal(self) -> Floats:
+        """Probability of each boundary at each point."""
+        weights = self.forward * self.backward
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
 def posterior(anchors: Anchored, n_grades: int, centre: float, spread: float, reach: float) -> Chain:
     """Sum over band widths and noise; `spread` is the SD of the scores, `reach` the distance to the farthest score."""
     expected = 4 * spread / n_grades  # bands that share out the middle 95 % of the scores
     grid = centre + np.linspace(-1, 1, POINTS) * (reach + 4 * expected)
-    steps = expected * np.exp(SCALE_STEPS)
-    weights = np.exp(-((SCALE_STEPS / SCALE_SD) ** 2) / 2)
-    boundaries, pairs, logs = [], [], []
-    transitions = [_transition(grid, float(width)) for width in steps]
-    for noise, share in NOISE:
-        factors = [_factor(anchors, grade, n_grades, grid, noise * spread) for grade in range(n_grades)]
-        for transition, weight in zip(transitions, weights, strict=True):
-            marginal, joint, log_evidence = _pass(factors, transition)
-            boundaries.append(marginal)
-            pairs.append((noise * spread, joint))
-            logs.append(log_evidence + np.log(weight * share))
-    probability = np.exp(np.array(logs) - max(logs))
+    transitions = [_transition(grid, float(width)) for width in expected * np.exp(SCALE_STEPS)]
+    noises = [noise * spread for noise, _ in NOISE]
+    factors = [[_factor(anchors, grade, n_grades, grid, noise) for grade in range(n_grades)] for noise in noises]
+    room = np.empty((max(n_grades - 2, 0), POINTS, POINTS))
+    passes = [[_pass(each, transition, room) for transition in transitions] for each in factors]
+    beforehand = -((SCALE_STEPS / SCALE_SD) ** 2) / 2 + np.log([[share] for _, share in NOISE])
+    logs = beforehand + np.array([[one.log_evidence for one in row] for row in passes])
+    probability = np.exp(logs - logs.max())
     probability /= probability.sum()
-    summed: dict[float, list[Floats]] = {}
-    for share, (noise_sd, joint) in zip(probability, pairs, strict=True):
-        held = summed.setdefault(noise_sd, [np.zeros_like(matrix) for matrix in joint])
-        for place, matrix in enumerate(joint):
-            held[place] += share * matrix
-    return Chain(grid, np.einsum("s,skg->kg", probability, np.array(boundaries)), summed)
+    boundaries = sum(
+        share * one.marginal
+        for row, ps in zip(passes, probability, strict=True)
+        for one, share in zip(row, ps, strict=True)
+    )
+    pairs = [_pairs(*each, transitions) for each in zip(factors, passes, probability, strict=True)]
+    return Chain(grid, np.asarray(boundaries), dict(zip(noises, pairs, strict=True)))
 
 
 def label_probability(theta: float, error: float, noise: float, grid: Floats) -> Floats:
@@ -79,8 +103,11 @@ def own_grade(below: Floats, grade: int, n_grades: int) -> Floats:
     elif grade == n_grades - 1:
         inside = 1 - below[:, None]
     else:
-        inside = np.maximum(below[None, :] - below[:, None], 0)
-    return np.asarray((1 - MISTAKE) * inside + MISTAKE / n_grades)
+        inside = np.subtract.outer(-below, -below)
+        np.maximum(inside, 0, out=inside)
+    likelihood = np.asarray((1 - MISTAKE) * inside)
+    likelihood += MISTAKE / n_grades
+    return likelihood
 
 
 def _transition(grid: Floats, width: float) -> Floats:
@@ -92,36 +119,48 @@ def _transition(grid: Floats, width: float) -> Floats:
     return np.asarray(density * (grid[1] - grid[0]) / (GAP_SD * np.sqrt(2 * np.pi)))
 
 
-def _factor(anchors: Anchored, grade: int, n_grades: int, grid: Floats, noise: float) -> Floats:
-    total = np.zeros((1, 1))
+def _factor(anchors: Anchored, grade: int, n_grades: int, grid: Floats, noise: float) -> _Factor:
+    shape = (1 if grade == 0 else len(grid), 1 if grade == n_grades - 1 else len(grid))
+    product, log_scale = np.ones(shape), 0.0
     for index in np.flatnonzero(anchors.grade == grade):
         below = label_probability(float(anchors.theta[index]), float(anchors.error[index]), noise, grid)
-        total = total + np.log(own_grade(below, grade, n_grades))
-    peak = float(total.max())
-    shape = (1 if grade == 0 else len(grid), 1 if grade == n_grades - 1 else len(grid))
-    return np.asarray(np.exp(peak) * np.broadcast_to(np.exp(total - peak), shape))
+        product *= own_grade(below, grade, n_grades)
+        peak = float(product.max())
+        product /= peak
+        log_scale += float(np.log(peak))
+    return _Factor(product, log_scale)
 
 
-def _pass(factors: list[Floats], transition: Floats) -> tuple[Floats, list[Floats], float]:
-    """Marginals of all boundaries, joint weights of the two of each grade (sum 1 each), log evidence."""
-    inner = [factor * transition for factor in factors[1:-1]]
-    forward, log_evidence = [_unit(factors[0][0])], float(np.log(factors[0].sum()))
+def _pass(factors: list[_Factor], transition: Floats, room: Floats) -> _Pass:
+    """Messages from below and from above; `room` takes the matrices between them, since new memory costs more than the sums."""
+    inner = [np.multiply(each.likelihood, transition, out=out) for each, out in zip(factors[1:-1], room, strict=True)]
+    first, last = factors[0].likelihood[0], factors[-1].likelihood[:, 0]
+    forward, reached = [_unit(first)], [float(first.sum())]
     for matrix in inner:
-        reached = forward[-1] @ matrix
-        log_evidence += float(np.log(reached.sum()))
-        forward.append(_unit(reached))
-    backward = [_unit(factors[-1][:, 0])]
+        message = forward[-1] @ matrix
+        reached.append(float(message.sum()))
+        forward.append(_unit(message))
+    backward = [_unit(last)]
     for matrix in reversed(inner):
         backward.insert(0, _unit(matrix @ backward[0]))
-    log_evidence += float(np.log(forward[-1] @ factors[-1][:, 0]))
-    marginal = np.array([_unit(a * b) for a, b in zip(forward, [*backward], strict=True)]) if inner else None
-    if marginal is None:
-        marginal = _unit(forward[0] * backward[0])[None, :]
-    joint = [
-        marginal[:1],
-        *(_unit(a[:, None] * m * b[None, :]) for a, m, b in zip(forward, inner, backward[1:], strict=False)),
-    ]
-    return marginal, [*joint, marginal[-1][:, None]], log_evidence
+    log_evidence = float(np.log(reached).sum() + np.log(forward[-1] @ last)) + sum(one.log_scale for one in factors)
+    return _Pass(np.array(forward), np.array(backward), np.array(reached), log_evidence)
+
+
+def _pairs(factors: list[_Factor], passes: list[_Pass], shares: Floats, transitions: list[Floats]) -> list[Floats]:
+    """The joint weight of the two boundaries of each grade, over all band widths at one SD of the noise."""
+    ends = [sum(share * one.marginal[end] for one, share in zip(passes, shares, strict=True)) for end in (0, -1)]
+    pairs = [np.asarray(ends[0])[None, :]]
+    for lower, factor in enumerate(factors[1:-1]):
+        total, part = np.zeros_like(factor.likelihood), np.empty_like(factor.likelihood)
+        for one, share, transition in zip(passes, shares, transitions, strict=True):
+            mass = one.reached[lower + 1] * float(one.forward[lower + 1] @ one.backward[lower + 1])
+            np.multiply.outer(one.forward[lower] * (share / mass), one.backward[lower + 1], out=part)
+            part *= transition
+            total += part
+        total *= factor.likelihood
+        pairs.append(total)
+    return [*pairs, np.asarray(ends[1])[:, None]]
 
 
 def _unit(weights: Floats) -> Floats:
