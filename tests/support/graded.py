@@ -49,16 +49,32 @@ class Session:
 
 @dataclass
 class Tally:
-    """What came out over many sessions; `per_grade`: anchors per grade of each boundary's session, rounded, 3 for more."""
+    """What came out over many sessions.
+
+    Per boundary with an interval: `covered`, `per_grade` (anchors per grade of its session, rounded, 3 for more) and `wrong`
+    (whether one of them is). `unknown`: sessions whose judgements do not tell the size of the scale.
+    """
 
     covered: list[bool] = field(default_factory=list)
     per_grade: list[int] = field(default_factory=list)
+    wrong: list[bool] = field(default_factory=list)
+    unknown: int = 0
     stated: list[float] = field(default_factory=list)
     right: list[float] = field(default_factory=list)
     each_stated: list[float] = field(default_factory=list)
     each_right: list[float] = field(default_factory=list)
     false_alarms: list[bool] = field(default_factory=list)
     wrong_found: list[bool] = field(default_factory=list)
+
+    def hold_against_boundaries(self, known: Session, graded: Grading) -> None:
+        """Whether the intervals, if there are any, hold the true boundaries."""
+        ends, true = graded.interval(), known.boundaries - known.truth.mean()
+        if ends is None:
+            self.unknown += 1
+            return
+        self.covered += ((ends[0] <= true) & (true <= ends[1])).tolist()
+        self.per_grade += [min(max(round(len(known.anchors) / known.n_grades), 1), 3)] * len(true)
+        self.wrong += [known.wrong is not None] * len(true)
 
     def hold_against_anchors(self, displaced: NDArray[np.bool_], wrong: int | None) -> None:
         """False alarms are those of sessions whose anchors are all good."""
@@ -78,8 +94,11 @@ def fitted(truth: Array, per_essay: int, draw: np.random.Generator, seed: int) -
     return fit(comparisons((pairs[:, 0], pairs[:, 1], simulate(truth, pairs, seed)), items=items))
 
 
-def session(seed: int) -> Session | None:
-    """A session drawn by seed; None if its anchors have but one grade."""
+def session(seed: int, *, before: bool = False) -> Session | None:
+    """A session drawn by seed; None if its anchors have but one grade.
+
+    `before`: of the range before, with exemplars only, half of the sessions without any noise and no wrong anchor.
+    """
     draw = np.random.default_rng([seed, 77])
     n, n_grades = int(draw.choice([40, 60, 100, 150])), int(draw.choice([2, 3, 5, 6, 8, 10]))
     sd, per_essay = float(draw.choice([1, 1.5, 2, 2.5])), int(draw.choice([12, 20, 30]))
@@ -89,11 +108,11 @@ def session(seed: int) -> Session | None:
     if draw.random() < 0.5:
         even = np.linspace(-1.7, 1.7, n_grades + 1)[1:-1] * sd
         boundaries = np.sort(even + draw.normal(0, 0.4 * sd / n_grades, n_grades - 1))
-    noise = draw.uniform(0, MOST_NOISE) * sd
-    label = np.searchsorted(boundaries, truth + noise * draw.normal(0, 1, n))
-    anchors = _by_grade(label, n_grades, draw) if draw.random() < 0.5 else _sample(n, n_grades, draw)
+    noise = float(draw.choice([0, 0, 0.15, 0.3])) * 4 / n_grades if before else draw.uniform(0, MOST_NOISE)
+    label = np.searchsorted(boundaries, truth + noise * sd * draw.normal(0, 1, n))
+    anchors = _by_grade(label, n_grades, draw) if before or draw.random() < 0.5 else _sample(n, n_grades, draw)
     labels, wrong = label[anchors], None
-    if draw.random() < WITH_A_WRONG_ANCHOR:
+    if not before and draw.random() < WITH_A_WRONG_ANCHOR:
         wrong = int(draw.integers(len(anchors)))
         labels[wrong] = (labels[wrong] + draw.integers(1, n_grades)) % n_grades
     if len(set(labels.tolist())) < 2:
@@ -115,15 +134,12 @@ def _sample(n: int, n_grades: int, draw: np.random.Generator) -> NDArray[np.int6
     return draw.permutation(n)[: min(n_grades * int(draw.choice([1, 1, 2, 3, 4])), n // 2)]
 
 
-def tallied(seeds: Iterable[int]) -> Tally:
+def tallied(seeds: Iterable[int], *, before: bool = False) -> Tally:
     """Grade the sessions of these seeds and hold the results against the truth."""
     tally = Tally()
-    for known in filter(None, map(session, seeds)):
+    for known in filter(None, (session(seed, before=before) for seed in seeds)):
         graded = known.graded()
-        low, high = graded.interval()
-        true = known.boundaries - known.truth.mean()
-        tally.covered += ((low <= true) & (true <= high)).tolist()
-        tally.per_grade += [min(max(round(len(known.anchors) / known.n_grades), 1), 3)] * len(true)
+        tally.hold_against_boundaries(known, graded)
         rest = np.setdiff1d(np.arange(len(known.truth)), known.anchors)
         chance = graded.probabilities(known.fitted.theta[rest], known.fitted.standard_error[rest])
         hit = known.grade[rest][:, None] == np.arange(known.n_grades)
