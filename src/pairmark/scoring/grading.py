@@ -13,6 +13,7 @@ from pairmark.reading.anchor_table import Anchor, read_anchors
 from pairmark.reading.grade_scales import read_scale
 from pairmark.stats.anchors import Grading, grading
 from pairmark.stats.arrays import Floats
+from pairmark.stats.errors import StatsError
 from pairmark.stats.fitted import Fit
 from pairmark.stats.stretch import Stretch, stretch
 
@@ -44,7 +45,13 @@ def apply(
     theta = np.array([essay.theta for essay in essays])
     error = np.array([essay.standard_error for essay in essays])
     known_grades = [anchor.grade for anchor in asked.anchors]
-    result = grading(theta, error, place, known_grades, len(asked.scale.grades), linked or stretch(fitted))
+    try:
+        result = grading(theta, error, place, known_grades, len(asked.scale.grades), linked or stretch(fitted))
+    except StatsError as told:
+        raise BadRequest(
+            f"{asked.path} gives no grades: {told}",
+            remedy="Check that the scale lists its lowest grade first and that the anchors belong to these judgements.",
+        ) from told
     probability = result.probabilities(theta, error)
     review = result.crosses([essay.ci_low for essay in essays], [essay.ci_high for essay in essays])
     known = {anchor.essay_id: asked.scale.grades[anchor.grade] for anchor in asked.anchors}

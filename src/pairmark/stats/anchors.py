@@ -141,7 +141,7 @@ def grading(
     Raises
     ------
     StatsError
-        Fewer than two grades have an anchor, or an index is out of range.
+        Fewer than two grades have an anchor, an index is out of range, or hundreds of grades go against the scores.
 
     Notes
     -----

@@ -5,11 +5,12 @@ neighbours. So sums over all boundaries are products of matrices (Rabiner 1989, 
 about essays and anchors is in `anchors`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pairmark.stats.arrays import Floats, Ints
+from pairmark.stats.errors import StatsError
 from pairmark.stats.normal import cumulative
 
 POINTS = 280  # of the grid
@@ -77,15 +78,22 @@ def posterior(anchors: Anchored, n_grades: int, centre: float, spread: float, re
     noises = [noise * spread for noise, _ in NOISE]
     factors = [[_factor(anchors, grade, n_grades, grid, noise) for grade in range(n_grades)] for noise in noises]
     room = np.empty((max(n_grades - 2, 0), POINTS, POINTS))
-    passes = [[_pass(each, transition, room) for transition in transitions] for each in factors]
+    with np.errstate(divide="ignore", invalid="ignore"):  # told below
+        passes = [[_pass(each, transition, room) for transition in transitions] for each in factors]
     beforehand = -((SCALE_STEPS / SCALE_SD) ** 2) / 2 + np.log([[share] for _, share in NOISE])
     logs = beforehand + np.array([[one.log_evidence for one in row] for row in passes])
+    logs[~np.isfinite(logs)] = -np.inf
+    if not np.isfinite(logs).any():
+        raise StatsError(
+            f"The grades of these {len(anchors.grade):,} anchors go so much against their scores that no boundaries fit them."
+        )
     probability = np.exp(logs - logs.max())
     probability /= probability.sum()
     boundaries = sum(
         share * one.marginal
-        for row, ps in zip(passes, probability, strict=True)
-        for one, share in zip(row, ps, strict=True)
+        for row, shares in zip(passes, probability, strict=True)
+        for one, share in zip(row, shares, strict=True)
+        if share
     )
     pairs = [_pairs(*each, transitions) for each in zip(factors, passes, probability, strict=True)]
     return Chain(grid, np.asarray(boundaries), dict(zip(noises, pairs, strict=True)))
@@ -144,23 +152,25 @@ def _pass(factors: list[_Factor], transition: Floats, room: Floats) -> _Pass:
     for matrix in reversed(inner):
         backward.insert(0, _unit(matrix @ backward[0]))
     log_evidence = float(np.log(reached).sum() + np.log(forward[-1] @ last)) + sum(one.log_scale for one in factors)
-    return _Pass(np.array(forward), np.array(backward), np.array(reached), log_evidence)
+    found = _Pass(np.array(forward), np.array(backward), np.array(reached), log_evidence)
+    return found if np.isfinite(found.marginal).all() else replace(found, log_evidence=-np.inf)
 
 
 def _pairs(factors: list[_Factor], passes: list[_Pass], shares: Floats, transitions: list[Floats]) -> list[Floats]:
     """The joint weight of the two boundaries of each grade, over all band widths at one SD of the noise."""
-    ends = [sum(share * one.marginal[end] for one, share in zip(passes, shares, strict=True)) for end in (0, -1)]
-    pairs = [np.asarray(ends[0])[None, :]]
+    used = [each for each in zip(passes, shares, transitions, strict=True) if each[1]]
+    ends = [sum((share * one.marginal[end] for one, share, _ in used), np.zeros(POINTS)) for end in (0, -1)]
+    pairs = [ends[0][None, :]]
     for lower, factor in enumerate(factors[1:-1]):
         total, part = np.zeros_like(factor.likelihood), np.empty_like(factor.likelihood)
-        for one, share, transition in zip(passes, shares, transitions, strict=True):
+        for one, share, transition in used:
             mass = one.reached[lower + 1] * float(one.forward[lower + 1] @ one.backward[lower + 1])
             np.multiply.outer(one.forward[lower] * (share / mass), one.backward[lower + 1], out=part)
             part *= transition
             total += part
         total *= factor.likelihood
         pairs.append(total)
-    return [*pairs, np.asarray(ends[1])[:, None]]
+    return [*pairs, ends[1][:, None]]
 
 
 def _unit(weights: Floats) -> Floats:

@@ -111,6 +111,23 @@ def test_inverted_anchors_of_few_comparisons_are_no_error():
     assert not result.displacement().displaced.any()
 
 
+def hundreds(grades):
+    theta = np.linspace(-2, 2, len(grades))
+    return grading(theta, np.full(len(theta), 0.2), np.arange(len(theta)), grades, 4)
+
+
+def test_hundreds_of_anchors_place_boundaries_where_they_are():
+    found = hundreds(np.repeat(np.arange(4), 300))
+    np.testing.assert_allclose(found.boundaries(), [-1, 0, 1], atol=0.02)
+    assert not found.displacement().displaced.any()
+    assert np.isfinite(found.displacement().p_value).all()
+
+
+def test_hundreds_of_anchors_on_a_scale_that_stands_on_its_head_are_refused():
+    with pytest.raises(StatsError, match="1,200 anchors go so much against their scores"):
+        hundreds(np.repeat(np.arange(4), 300)[::-1])
+
+
 def test_the_order_of_anchors_does_not_matter():
     theta, error = np.concatenate([EVEN, np.linspace(-3, 3, 30)]), np.full(37, 0.3)
     order = np.array([3, 0, 6, 2, 5, 1, 4])
