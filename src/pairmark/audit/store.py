@@ -16,7 +16,7 @@ import pyarrow as pa
 from pairmark.audit.columns import Columns
 from pairmark.audit.definitions import Totals
 from pairmark.audit.hashes import find_repeated
-from pairmark.audit.shapes import TEXTS, as_event, untidy
+from pairmark.audit.shapes import TEXTS, as_event, as_text, untidy
 from pairmark.audit.sources.address import Source
 from pairmark.audit.sources.postgres_commits import CLOCKED, COMMITTED
 from pairmark.audit.sources.statements import literal, quoted
@@ -148,6 +148,16 @@ class Store:
         )
         self._alone = number - repeated
         return self._alone
+
+    @property
+    def leads_tidily(self) -> bool:
+        """Whether what leads the key has each of its values in one spelling only."""
+        named = self._named[self._key[0]]
+        kind = self._kinds("raw")[named]
+        if named in self._tidy or kind != "VARCHAR":
+            return True
+        spelled = f"{quoted(named)} IS NOT NULL AND {as_text(named, kind)} IS DISTINCT FROM {quoted(named)}"
+        return self.rows(f"SELECT 1 FROM raw WHERE {spelled} LIMIT 1") == []
 
     def told_again(self) -> list[tuple[Any, ...]]:
         """Every fact that repeats: the values of its key, and how often it was told."""

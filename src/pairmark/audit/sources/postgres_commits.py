@@ -17,7 +17,8 @@ SELECT extract(epoch FROM greatest((SELECT stats_reset FROM pg_stat_database WHE
     CASE WHEN pg_relation_filenode(oid) = oid THEN ARRAY(
         SELECT a.attname::text FROM pg_attribute a JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
         WHERE a.attrelid = pg_class.oid AND a.atttypid = 'timestamptz'::regtype
-            AND pg_get_expr(d.adbin, d.adrelid) ~* '^(now|clock_timestamp|transaction_timestamp|statement_timestamp)\\(\\)$|^CURRENT_TIMESTAMP$'
+            AND lower(pg_get_expr(d.adbin, d.adrelid)) IN
+                ('now()', 'clock_timestamp()', 'transaction_timestamp()', 'statement_timestamp()', 'current_timestamp')
     ) ELSE '{}' END
 FROM pg_class, (SELECT stats_reset AS started FROM pg_stat_bgwriter) AS counted
 WHERE oid = to_regclass($1) AND relkind = 'r' AND pg_stat_get_tuples_updated(oid) = 0

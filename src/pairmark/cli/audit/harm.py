@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pairmark.cli.audit.asked import EXIT_CODES, SOURCE, add_source, chosen, engine, one_error_code, unique_on
+from pairmark.cli.audit.asked import EXIT_CODES, SOURCE, add_source, chosen, engine, one_error_code, unique_on, worst_of
 from pairmark.cli.output import put_json, say
 from pairmark.errors import BadRequest
 
@@ -131,7 +131,7 @@ def _verdict(found: Any, effects: list[Any], looked_for: list[Any]) -> str:
         + ([found.verdict] if found else [])
         + [{"repeated": "findings", "one each": "clean", "nothing": "undetermined"}[one.verdict] for one in effects]
     )
-    return next(one for one in ("findings", "undetermined", "clean") if one in verdicts)
+    return worst_of(verdicts)
 
 
 def _say_ledger(found: Any) -> None:
