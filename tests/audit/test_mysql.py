@@ -1,9 +1,11 @@
 """A table of a MySQL or MariaDB as a source, on a real MariaDB: types, one snapshot, limits, and what is refused."""
 
 import socket
+import ssl
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -130,6 +132,23 @@ def test_an_engine_without_snapshots_is_told(mariadb):
     assert "MyISAM, which has no snapshots" in audit(mariadb.address(database)).limits[0]
 
 
+def test_of_a_view_it_is_not_known(mariadb):
+    database = mariadb.fresh()
+    mariadb.rows(f"CREATE TABLE {database}.kept ({OUTBOX}) ENGINE = MyISAM")
+    mariadb.rows(f"CREATE VIEW {database}.outbox AS SELECT * FROM {database}.kept")
+    (told,) = audit(mariadb.address(database, "outbox")).limits
+    assert "outbox is a view, and whether the tables under it have snapshots is not known" in told
+
+
+def test_a_database_with_dots_in_its_name(mariadb):
+    database = f"{mariadb.fresh()}.of.theirs"
+    mariadb.rows(f"CREATE DATABASE `{database}`")
+    mariadb.rows(f"CREATE TABLE `{database}`.outbox ({OUTBOX})")
+    mariadb.rows(f"INSERT INTO `{database}`.outbox VALUES ('a', 'x', now(), 1), ('a', 'x', now(), 2)")
+    assert audit(mariadb.address(database)).totals["duplicates"] == 1
+    mariadb.rows(f"DROP DATABASE `{database}`")
+
+
 def test_the_second_look_takes_the_index(mariadb, theirs):
     mariadb.rows(
         f"INSERT INTO {theirs}.event_outbox SELECT concat('n', seq), 'done', now(6), seq FROM {theirs}.seq_1_to_5000"
@@ -158,6 +177,10 @@ def test_the_second_look_takes_the_index(mariadb, theirs):
         (lambda s, d: s.address(s.fresh()), ["No table", "there are none"]),
         (lambda s, d: s.address(d, user="nobody:h%40sh"), ["nobody:***@", "refuses the login", "MYSQL_PWD"]),
         (lambda s, d: f"mysql://me:hush@127.0.0.1:1/{d}", ["me:***@127.0.0.1:1", "cannot be reached"]),
+        (lambda s, d: f"mysql:me:hush@127.0.0.1/{d}", ["has no // where the server begins", "mysql://user@host"]),
+        (lambda s, d: f"mysql:/me:hush@127.0.0.1/{d}", ["has no // where the server begins"]),
+        (lambda s, d: f"MariaDB:me:hush@127.0.0.1/{d}", ["This mariadb: address has no //"]),
+        (lambda s, d: f"mysql:///me:hush@127.0.0.1/{d}", ["an @ or # in a place"]),
         (lambda s, d: f"mysql://me:hush@127.0.0.1:99999/{d}", ["no proper host and port", "%40"]),
         (lambda s, d: f"mysql://me:hu/sh@127.0.0.1/{d}", ["no proper host and port"]),
         (lambda s, d: f"mysql://me:12/hush@127.0.0.1/{d}", ["an @ or # in a place"]),
@@ -266,32 +289,97 @@ def test_what_to_install_is_said(monkeypatch):
         open_source("mysql://host/db")
 
 
-def test_a_password_is_sent_in_the_clear_to_nobody_unproven():
+HELLO, NATIVE = b"\x0a5.5.5-10.11.1-MariaDB\0" + b"\1\0\0\0" + b"12345678\0", b"mysql_native_password"
+SHA256, CACHING = b"sha256_password", b"caching_sha2_password"
+
+
+@pytest.mark.parametrize(
+    ("begins", "asks"),
+    [
+        (NATIVE, b"\xfemysql_clear_password\0"),
+        (NATIVE, b"\xfedialog\0"),
+        (NATIVE, b"\xfe" + SHA256 + b"\0" + b"1" * 20 + b"\0"),
+        (NATIVE, b"\xfe" + CACHING + b"\0" + b"1" * 20 + b"\0"),
+        (SHA256, b""),
+        (CACHING, b"\1\4"),
+    ],
+    ids=["clear", "dialog", "sha256", "caching", "sha256 at once", "caching at once"],
+)
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_password_is_sent_in_a_form_that_can_be_read_to_nobody_unproven(tmp_path, begins, asks, tls):
     """Whoever answers at the address may be somebody else: a server that asks for the password itself gets none."""
     heard: list[bytes] = []
+    context = _context(tmp_path) if tls else None
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=_ask_in_the_clear, args=(listener, heard), daemon=True)
+        thread = threading.Thread(target=_ask, args=(listener, context, heard, begins, asks), daemon=True)
         thread.start()
-        with pytest.raises(BadRequest, match=r"asks for the password in the clear.*verify_identity"):
+        with pytest.raises(BadRequest, match=r"asks for the password in a form that it could read.*verify_identity"):
+            audit(
+                f"mysql://me:hush@127.0.0.1:{listener.getsockname()[1]}/db?ssl-mode={'required' if tls else 'preferred'}"
+            )
+        thread.join(10)
+    assert not thread.is_alive()
+    assert b"hush" not in b"".join(heard)
+    assert not {b"\1", b"\2"} & {one[4:] for one in heard}, "a key was asked for, under which the password would go out"
+
+
+@pytest.mark.parametrize("begins", [NATIVE, CACHING], ids=["asked for later", "from the beginning"])
+def test_a_scramble_is_enough_for_a_server_that_knows_the_password(begins):
+    switch = [b"\xfe" + CACHING + b"\0" + b"1" * 20 + b"\0"] if begins == NATIVE else []
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_let_in, args=(listener, heard, begins, switch), daemon=True)
+        thread.start()
+        with pytest.raises(Busy, match="cannot be reached"):
             audit(f"mysql://me:hush@127.0.0.1:{listener.getsockname()[1]}/db")
         thread.join(10)
-    assert heard
+    assert b"SET " in heard[-1], "it was let in, and went on"
     assert b"hush" not in b"".join(heard)
 
 
-def _ask_in_the_clear(listener, heard):
-    connection, _ = listener.accept()
-    with connection:
-        greeting = (
-            b"\x0a5.5.5-10.11.1-MariaDB\0" + b"\1\0\0\0" + b"12345678\0" + b"\xff\xf7\x2d\2\0\xff\x81\x15" + b"\0" * 10
+def _let_in(listener, heard, begins, switch):
+    """A server that takes a scramble for the password, and goes away at the first statement."""
+    line, _ = listener.accept()
+    with line:
+        line.settimeout(10)
+        line.sendall(
+            _packet(0, HELLO + b"\xff\xf7" + b"\x2d\2\0\xff\x81\x15" + b"\0" * 10 + b"123456789012\0" + begins + b"\0")
         )
-        greeting += b"123456789012\0mysql_native_password\0"
-        connection.sendall(len(greeting).to_bytes(3, "little") + b"\0" + greeting)
-        heard.append(connection.recv(9_000))
-        asking = b"\xfemysql_clear_password\0"
-        connection.sendall(len(asking).to_bytes(3, "little") + b"\2" + asking)
-        connection.settimeout(10)
-        heard.append(connection.recv(9_000))
+        heard.append(line.recv(9_000))
+        for asks in switch:
+            line.sendall(_packet(2, asks))
+            heard.append(line.recv(9_000))
+        after = 2 + 2 * len(switch)
+        line.sendall(_packet(after, b"\1\3") + _packet(after + 1, b"\0\0\0\2\0\0\0"))
+        heard.append(line.recv(9_000))
+
+
+def _context(folder):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*reversed(_certificate(folder)))
+    return context
+
+
+def _packet(number: int, content: bytes) -> bytes:
+    return len(content).to_bytes(3, "little") + bytes([number]) + content
+
+
+def _ask(listener, context, heard, begins, asks):
+    """A server that begins one way to log in, and then asks for what it could read."""
+    line, _ = listener.accept()
+    line.settimeout(10)
+    able = b"\xff\xff" if context else b"\xff\xf7"
+    line.sendall(_packet(0, HELLO + able + b"\x2d\2\0\xff\x81\x15" + b"\0" * 10 + b"123456789012\0" + begins + b"\0"))
+    with suppress(OSError):
+        heard.append(line.recv(36 if context else 9_000))  # over TLS the first packet only asks for it
+        if context:
+            line = context.wrap_socket(line, server_side=True)
+            heard.append(line.recv(9_000))
+        line.sendall(_packet(3 if context else 2, asks))
+        heard.append(line.recv(9_000))
+        line.sendall(_packet(5 if context else 4, b"\1\4"))
+        heard.append(line.recv(9_000))
+    line.close()
 
 
 def test_over_tls_the_server_is_proven(mariadb_tls, tmp_path):
@@ -308,11 +396,17 @@ def test_over_tls_the_server_is_proven(mariadb_tls, tmp_path):
 @pytest.fixture
 def mariadb_tls(tmp_path):
     needed()
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    key, certificate = _certificate(tmp_path)
+    server = MariaDB(tmp_path / "tls", [f"--ssl-cert={certificate}", f"--ssl-key={key}"])
+    yield server, certificate
+    server.close()
+
+
+def _certificate(folder):
+    """A key, and a certificate of it for this machine that nobody vouches for."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
          "-subj", f"/CN={uuid4()}", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True,
     )  # fmt: skip
-    server = MariaDB(tmp_path / "tls", [f"--ssl-cert={certificate}", f"--ssl-key={key}"])
-    yield server, certificate
-    server.close()
+    return key, certificate
