@@ -36,6 +36,10 @@ SELECT c.table_schema, c.table_name, c.column_name, c.data_type, c.column_type, 
 FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
 WHERE c.table_schema NOT IN %s {narrowed}ORDER BY 1, 2, c.ordinal_position
 """
+UNIQUE = """
+SELECT index_name, column_name FROM information_schema.statistics
+WHERE (table_schema, table_name) = (%s, %s) AND NOT non_unique
+"""
 
 
 @dataclass
@@ -89,6 +93,15 @@ class MysqlTable:
             parts = list(_batches(cursor))
         columns = [[from_bytes(value) for part in parts for value in part[place]] for place in range(len(names))]
         return pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
+
+    def unique(self) -> list[frozenset[str]]:
+        """The columns of each unique key over all rows of the table."""
+        with self._refusing(), self._connection.cursor() as cursor:
+            cursor.execute(UNIQUE, self._places[self._chosen])
+            keys: dict[str, set[str]] = {}
+            for name, column in cursor.fetchall():
+                keys.setdefault(str(name), set()).add(str(from_bytes(column)))
+        return [frozenset(columns) for columns in keys.values()]
 
     def reach(self) -> Reach:
         """Everything was there; an engine without snapshots may have let newer rows in, and so may what is under a view."""

@@ -16,6 +16,13 @@ GROUP BY 1 ORDER BY 1
 """
 """Every table that may be read, with its columns and their types, as JSON."""
 
+UNIQUE = """
+SELECT (SELECT json_agg(a.attname) FROM pg_attribute a
+    WHERE a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]))::text
+FROM pg_index i WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+"""
+"""The columns of each unique key over all rows of a table, as JSON."""
+
 
 @dataclass
 class PostgresAddress:
