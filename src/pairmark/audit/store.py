@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pairmark.audit.columns import Columns
 from pairmark.audit.definitions import Totals
-from pairmark.audit.hashes import find_repeated
+from pairmark.audit.hashes import Changed, find_repeated
 from pairmark.audit.shapes import TEXTS, as_event, as_text, untidy
 from pairmark.audit.sources.address import Source
 from pairmark.audit.sources.postgres_commits import CLOCKED, COMMITTED
@@ -116,11 +116,16 @@ class Store:
     def _room(self) -> Iterator[None]:
         try:
             yield
-        except (duckdb.OutOfMemoryException, pa.ArrowException, OSError) as error:
-            if "out of memory" not in str(error).lower():
+        except Changed as error:
+            raise Busy(
+                f"{self._source.shown} changed while it was read.", remedy="Try again when nobody writes it."
+            ) from error
+        except (duckdb.OutOfMemoryException, pa.ArrowException, OSError, MemoryError) as error:
+            said = str(error) or "out of memory"
+            if "out of memory" not in said.lower() and not isinstance(error, MemoryError):
                 raise
             raise Busy(
-                f"{self._source.shown} needs more room than there is: {str(error).splitlines()[0]}",
+                f"{self._source.shown} needs more room than there is: {said.splitlines()[0]}",
                 remedy="Free some of the temporary folder (TMPDIR names another), or look at fewer rows by --since and --type.",
             ) from error
 
