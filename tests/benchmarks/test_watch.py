@@ -1,7 +1,7 @@
 """A pass of the watch over five minutes of new rows in a large outbox, beside reading the columns of the key once.
 
-The bare statement over five minutes of rows with a BRIN index took .02 s on a table of 10 million. A pass opens two sessions, reads the
-catalogue and looks up 3,000 facts in an index as well, and a watch that passes each minute should take no more than a
+The bare statement over five minutes of rows with a BRIN index took .02 s on a table of 10 million. A pass opens two sessions,
+reads the catalogue and looks up 3,000 facts in an index as well, and a watch that passes each minute should take no more than a
 six-hundredth of it: hence the limit.
 """
 
