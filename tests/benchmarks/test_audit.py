@@ -4,8 +4,8 @@ Every audit runs in a process of its own, whose memory is measured; it makes the
 findings and a second look at their rows. One fact of a hundred is told twice.
 
 An audit of PostgreSQL is held against a sequential scan that touches the columns of the key (a count of both): what reading them
-costs where nothing is made of them. It is held against it twice, with one limit. In several processes, as PostgreSQL likes it, is what
-stood here first, and what a user would see; in one process is like with like, for the rows of an audit come through one
+costs where nothing is made of them. It is held against it twice, with one limit. In several processes, as PostgreSQL likes it, is
+what stood here first, and what a user would see; in one process is like with like, for the rows of an audit come through one
 connection in one snapshot, which PostgreSQL sends from one process.
 """
 

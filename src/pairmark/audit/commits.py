@@ -11,14 +11,14 @@ from itertools import pairwise
 LONGEST = 3_600 * 1_000_000
 """µs from the making of an event to its commit; later it was some other transaction that wrote the row."""
 SOON = 60 * 1_000_000
-"""µs within which no one brings over rows with old times, as a restore does in many transactions."""
+"""µs from the making of an event to its commit after which a restore may have brought it, with its old time."""
 
 
 @dataclass(frozen=True)
 class Overlap:
     """Of `known` events followed by one of another transaction, `number` by one made before their commit, by `seconds` at most.
 
-    `soon`: whether each of these was committed so soon after it was made that no restore can have brought it.
+    `soon`: whether each of these was committed so soon after it was made that it was hardly brought by a restore.
     """
 
     known: int
