@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import duckdb
@@ -16,7 +16,7 @@ from pymysql.cursors import SSCursor
 from pairmark.audit.sources.arriving import append, make_table
 from pairmark.audit.sources.mysql_address import MysqlAddress
 from pairmark.audit.sources.mysql_errors import refusing
-from pairmark.audit.sources.mysql_login import wary
+from pairmark.audit.sources.mysql_login import Wary
 from pairmark.audit.sources.mysql_text import Kind, from_bytes, is_one_of, named, selected
 from pairmark.audit.sources.reach import WHOLE, Reach
 from pairmark.audit.sources.tables import choose
@@ -146,7 +146,7 @@ class MysqlTable:
         """One read-only transaction, and so one snapshot, for everything."""
         password = self.address.password if self.address.password is not None else mysql_password()
         with self._refusing():
-            connection = (pymysql.connect if self.address.proven else wary(self.shown))(
+            connection = (pymysql.connect if self.address.proven else partial(Wary, self.shown))(
                 user=self.address.user,
                 password=(password or "").encode(),
                 charset="utf8mb4",
