@@ -8,6 +8,8 @@ import pyarrow as pa
 import pytest
 
 from pairmark.audit import audit, hashes
+from pairmark.audit.store import Store
+from pairmark.errors import Busy
 
 DRAW = Random(5)
 NUMBERS = {
@@ -60,3 +62,34 @@ def test_whatever_the_hash_and_the_way_the_counts_are_those_of_plain_sql(monkeyp
     assert tuple(report.totals[name] for name in ("events", "facts", "affected")) == counts
     assert (report.totals, report.findings, report.odd) == (usual.totals, usual.findings, usual.odd)
     assert report.snapshot["digest"] == usual.snapshot["digest"]
+
+
+@pytest.mark.parametrize("many", [0, hashes.MANY], ids=["sorted", "grouped"])
+@pytest.mark.parametrize("rows", [100_000, 150_001, 400_000])
+def test_a_file_that_changes_meanwhile_is_told(monkeypatch, events, many, rows):
+    path, _ = events
+    monkeypatch.setattr(hashes, "MANY", many)
+    monkeypatch.setattr(hashes, "AT_ONCE", 60_000)
+    look = Store.repeated
+
+    def change_and_look(store, most):
+        with duckdb.connect() as other:
+            other.execute(f"""COPY (SELECT k::VARCHAR AS aggregate_id, 'x' AS event_type, TIMESTAMP '2025-11-15' AS created_at
+                FROM range({rows}) AS numbers(k)) TO '{path}'""")
+        return look(store, most)
+
+    monkeypatch.setattr(Store, "repeated", change_and_look)
+    with pytest.raises(Busy, match="changed while it was read"):
+        audit(path)
+
+
+def test_memory_that_is_not_there_is_told(monkeypatch, events):
+    path, _ = events
+
+    def no_room(*asked):
+        raise MemoryError("Unable to allocate 745. GiB for an array")
+
+    monkeypatch.setattr(hashes, "MANY", 0)
+    monkeypatch.setattr("numpy.empty", no_room)
+    with pytest.raises(Busy, match=r"needs more room than there is: Unable to allocate 745"):
+        audit(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from pairmark.audit.consumers import Effect, effects, look_for_presets, parse_effect
@@ -215,7 +216,8 @@ def platform(path: Path, **tables: list[tuple[str, ...]]) -> str:
 
 
 def test_presets_say_what_they_looked_for_and_an_absent_table_is_never_clean(tmp_path):
-    one = platform(tmp_path / "a.db", batch=[("batch_id",), (WORST,)], reservation=[("batch_id",), (SECOND,)])
+    both = [(WORST,), (SECOND,)]
+    one = platform(tmp_path / "a.db", batch=[("batch_id",), *both], reservation=[("batch_id",), *both])
     done = Pairmark(tmp_path).run("audit", "impact", str(PATH), "--consumers", one)
     assert done.code == 3
     assert (
@@ -224,7 +226,7 @@ def test_presets_say_what_they_looked_for_and_an_absent_table_is_never_clean(tmp
     )
     assert "entitlements: looked in" in done.out
     assert "found reservation." in done.out
-    other = platform(tmp_path / "b.db", outcome=[("job_id",), (WORST,)])
+    other = platform(tmp_path / "b.db", outcome=[("job_id",), *both])
     both = Pairmark(tmp_path).run("audit", "impact", str(PATH), "--consumers", one, "--consumers", other)
     assert (both.code, f"looked in {one}, {other} for" in both.out) == (0, True)
     only = ("--consumers", one, "--preset", "lifecycle", "--preset", "entitlements")
@@ -248,7 +250,8 @@ def test_a_table_named_right_without_a_key_is_told_and_says_nothing(tmp_path):
 
 def test_several_effects_on_one_fact_are_told_apart_by_a_column(tmp_path):
     rows = [("batch_id", "template"), (WORST, "done"), (WORST, "receipt"), (SECOND, "done"), (SECOND, "done")]
-    address = platform(tmp_path / "a.db", mail=rows, status_history=[("batch_id", "phase"), (WORST, "a"), (WORST, "b")])
+    phases = [("batch_id", "phase"), (WORST, "a"), (WORST, "b"), (SECOND, "a")]
+    address = platform(tmp_path / "a.db", mail=rows, status_history=phases)
     told = {WORST: 83, SECOND: 13}
     mail = effects(parse_effect(f"mail={address}?table=mail#batch_id,template"), told)
     assert (mail.effect, mail.verdict, mail.rows, mail.facts_with_effect) == ("template", "repeated", 4, 2)
@@ -261,6 +264,104 @@ def test_several_effects_on_one_fact_are_told_apart_by_a_column(tmp_path):
             parse_effect(wrong)
     with pytest.raises(BadRequest, match="closest are template"):
         effects(parse_effect(f"mail={address}?table=mail#batch_id,templat"), told)
+
+
+def test_a_table_that_lacks_some_of_the_facts_is_not_clean(tmp_path):
+    address = platform(tmp_path / "a.db", mail=[("batch_id",), (WORST,)])
+    found = effects(parse_effect(f"mail={address}?table=mail#batch_id"), {WORST: 83, SECOND: 13})
+    assert (found.verdict, found.facts, found.facts_with_effect) == ("some", 2, 1)
+    done = Pairmark(tmp_path).run("audit", "impact", str(PATH), "--effect", f"mail={address}?table=mail#batch_id")
+    assert (done.code, "1 rows for 1 of 2 facts" in done.out) == (3, True)
+
+
+UNIQUE_IN = {
+    "CREATE TABLE mail (batch_id {key} PRIMARY KEY, kind {key})": ("unique", "unique"),
+    "CREATE TABLE mail (batch_id {key}, kind {key}, UNIQUE (kind, batch_id))": ("one each", "unique"),
+    "CREATE TABLE mail (n int, batch_id {key}, kind {key}, UNIQUE (n, batch_id))": ("one each", "one each"),
+}
+
+
+@pytest.mark.parametrize("made", UNIQUE_IN, ids=["primary key", "with the effect", "with another column"])
+@pytest.mark.parametrize("on", ["sqlite", "postgresql", "mysql"])
+def test_a_key_that_is_unique_proves_nothing(tmp_path, request, on, made):
+    statements = [made.format(key="varchar(64)")]
+    statements += [f"INSERT INTO mail (batch_id, kind) VALUES ('{fact}', 'done')" for fact in (WORST, SECOND)]
+    address = request.getfixturevalue(f"on_{on}")(statements)
+    for columns, verdict in zip(("batch_id", "batch_id,kind"), UNIQUE_IN[made], strict=True):
+        found = effects(parse_effect(f"mail={address}#{columns}"), {WORST: 83, SECOND: 13})
+        assert (found.verdict, found.facts_with_effect) == (verdict, 2)
+    assert ("its key is unique" in found.says) == (found.verdict == "unique")
+
+
+@pytest.fixture
+def on_sqlite(tmp_path):
+    def make(statements):
+        with closing(sqlite3.connect(tmp_path / "u.db")) as connection:
+            connection.executescript(";".join(statements))
+        return f"sqlite:{tmp_path}/u.db?table=mail"
+
+    return make
+
+
+@pytest.fixture
+def on_postgresql(conninfo):
+    def make(statements):
+        with Database(conninfo, direct_login=True).connect() as connection:
+            for statement in ("CREATE SCHEMA theirs", "SET search_path = theirs", *statements):
+                connection.execute(statement)
+        parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
+        return f"postgresql://{parts['user']}@/{parts['dbname']}?host={parts['host']}&table=theirs.mail"
+
+    return make
+
+
+@pytest.fixture
+def on_mysql(mariadb):
+    def make(statements):
+        database = mariadb.fresh()
+        for statement in statements:
+            mariadb.rows(statement.replace(" mail ", f" {database}.mail "))
+        return mariadb.address(database, "mail")
+
+    return make
+
+
+def test_where_nothing_was_told_again_no_consumer_is_asked(tmp_path):
+    source = tmp_path / "events.csv"
+    source.write_text("aggregate_id,event_type,created_at\na,done,2026-01-05\n", encoding="utf-8")
+    asked = ("--consumers", f"sqlite:{tmp_path}/none.db", "--effect", f"mail=sqlite:{tmp_path}/none.db#batch_id")
+    clean = Pairmark(tmp_path).run("audit", "impact", str(source), *asked)
+    assert (clean.code, clean.out.strip()) == (
+        0, "Nothing was told more than once, so no consumer can have acted on a duplicate; none was asked."
+    )  # fmt: skip
+    assert Pairmark(tmp_path).json("audit", "impact", str(source), *asked)["told_again"] == 0
+    source.write_text("aggregate_id,event_type,created_at\n", encoding="utf-8")
+    nothing = Pairmark(tmp_path).run("audit", "impact", str(source), *asked)
+    assert (nothing.code, "which proves nothing" in nothing.out) == (3, True)
+
+
+@pytest.mark.parametrize("name", ["our.ledger", "a&b.ledger", "50%41+x #1.ledger"])
+def test_tables_are_found_whatever_the_name_of_their_schema(tmp_path, conninfo, name):
+    parts = {key: str(value) for key, value in conninfo_to_dict(conninfo).items()}
+    schema = name.removesuffix(".ledger")
+    with Database(conninfo, direct_login=True).connect() as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        connection.execute(sql.SQL("CREATE TABLE {} (batch_id text)").format(sql.Identifier(schema, "ledger")))
+        connection.execute(sql.SQL("INSERT INTO {} VALUES ({})").format(sql.Identifier(schema, "ledger"), WORST))
+    (found,) = look_for_presets(
+        [f"postgresql://{parts['user']}@/{parts['dbname']}?host={parts['host']}"], ["entitlements"]
+    )
+    (effect,) = [one for one in found.effects if one.name.endswith(name)]
+    assert effects(effect, {WORST: 83}).verdict == "one each"
+
+
+def test_a_sqlite_table_may_have_any_name_in_an_address(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        connection.execute('CREATE TABLE "a&b 50%" (batch_id TEXT)')
+        connection.execute('INSERT INTO "a&b 50%" VALUES (?)', [WORST])
+        connection.commit()
+    found = effects(parse_effect(f"mail=sqlite:{tmp_path}/a.db?table=a%26b%2050%25#batch_id"), {WORST: 83})
+    assert found.verdict == "one each"
 
 
 def test_the_command_prints_both_and_ends_by_the_worse(tmp_path):

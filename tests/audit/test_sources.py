@@ -10,7 +10,7 @@ import pytest
 from pairmark.audit import audit
 from pairmark.audit.sources.address import open_source
 from pairmark.audit.sources.postgres import PostgresTable
-from pairmark.errors import BadRequest, PairmarkError
+from pairmark.errors import BadRequest, Busy, PairmarkError
 
 
 def written(path: Path, text: str, encoding: str = "utf-8") -> str:
@@ -200,3 +200,23 @@ def test_a_password_is_never_shown(address):
     assert isinstance(open_source(address), PostgresTable)
     assert "sh@" not in shown.replace("***@", "")
     assert "h%40sh" not in shown
+
+
+@pytest.mark.parametrize("address", [
+    "postgresql:me:hush@h/db", "postgresql:/me:hush@h/db", "postgres:me:hush@h/db", "postgresql://me:hu/hush@h/db",
+    "postgresql://me:12/hush@h/db", "postgresql://me:12?hush@h/db", "postgresql://me:hu?hush@h/db", "postgresql://me:12#hush@h/db",
+    "postgresql://me:hu@hush@h/db",
+])  # fmt: skip
+def test_an_address_of_a_postgresql_that_would_be_misread_is_refused_without_its_password(address):
+    with pytest.raises(BadRequest, match=r"no // where|an @ or # in|no proper host and port") as refused:
+        audit(address)
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", [
+    "postgresql://me:hush@127.0.0.1:1,[::1]:1/db?user=a@b", "postgresql://127.0.0.1:1/db?password=hush"
+])  # fmt: skip
+def test_a_password_of_a_postgresql_is_not_shown(address):
+    with pytest.raises(Busy) as refused:
+        audit(address)
+    assert "hush" not in str(refused.value)

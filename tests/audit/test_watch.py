@@ -21,6 +21,7 @@ from pairmark.storage.waiting import until
 from support.command import Pairmark
 
 BEGIN = datetime(2026, 1, 5, 12, tzinfo=UTC)
+UUID = "2f8dc826-d6c6-4d5b-b9d2-1ed94fb47a50"
 
 
 class Outbox:
@@ -35,7 +36,7 @@ class Outbox:
         parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items()}
         self.address = f"postgresql://{parts['user']}@/{parts['dbname']}?host={parts['host']}&table=theirs.outbox"
 
-    def add(self, fact: int, at: datetime, kind: str = "done", connection=None) -> None:
+    def add(self, fact: int, at: datetime | None, kind: str = "done", connection=None) -> None:
         row = (f"00000000-0000-4000-8000-{fact:012}", kind, at)
         (connection or self.connection).execute(
             "INSERT INTO theirs.outbox (aggregate_id, event_type, created_at) VALUES (%s, %s, %s)", row
@@ -138,6 +139,95 @@ def test_patterns_of_types_mean_the_same_in_both_kinds_of_look(outbox):
     assert [key[1] for key in watch.once().new] == ["done"]
 
 
+def test_a_fact_told_by_another_type_than_before_is_seen_by_those_that_are_asked_for(outbox):
+    watched = Watched(outbox.address, Chosen(types=["result.*"], unique_on=["aggregate"]), {})
+    watch = Watch(watched, clock := ManualClock(BEGIN))
+    outbox.add(1, BEGIN - timedelta(days=4), "result.done")
+    outbox.add(1, BEGIN - timedelta(days=4), "begun")
+    outbox.add(2, BEGIN, "result.ended")
+    assert watch.once().verdict == "clean"
+    outbox.add(1, clock.now(), "result.ended")
+    done = watch.once()
+    assert (done.full, list(done.new.values())) == (False, [1])
+
+
+def test_types_that_are_an_enumeration_are_watched_like_any(outbox):
+    outbox.connection.execute("CREATE TYPE theirs.kind AS ENUM ('done', 'begun')")
+    outbox.connection.execute(
+        "ALTER TABLE theirs.outbox ALTER event_type TYPE theirs.kind USING event_type::theirs.kind"
+    )
+    watch, clock = watching(outbox, types=["do*"])
+    outbox.add(1, BEGIN)
+    watch.once()
+    outbox.connection.execute("UPDATE theirs.outbox SET event_type = 'begun'")
+    assert watch.once().verdict == "undetermined", "nothing fits"
+    outbox.add(1, clock.now())
+    outbox.add(1, clock.now())
+    assert watch.once().verdict == "findings"
+
+
+def test_where_the_newest_row_is_gone_everything_is_looked_at(outbox):
+    watch, clock = watching(outbox)
+    outbox.add(1, BEGIN - timedelta(days=4))
+    outbox.add(2, BEGIN)
+    watch.once()
+    outbox.connection.execute("DELETE FROM theirs.outbox WHERE created_at = %s", [BEGIN])
+    outbox.add(1, BEGIN - timedelta(days=3))
+    assert (watch.once().verdict, watch.once().full) == ("findings", False)
+    outbox.connection.execute("DELETE FROM theirs.outbox")
+    clock.advance(60)
+    done = watch.once()
+    assert (done.verdict, done.why) == ("undetermined", "there was no event to look at")
+
+
+def test_a_row_without_a_time_is_new_at_every_pass(outbox):
+    watch, _ = watching(outbox)
+    outbox.add(1, BEGIN - timedelta(days=4))
+    outbox.add(2, BEGIN)
+    watch.once()
+    outbox.add(1, None)
+    done = watch.once()
+    assert (done.full, done.verdict) == (False, "findings")
+    assert watch.once().verdict == "clean"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("a", "a "), ("a ", "a"), (UUID.upper(), UUID), (UUID, UUID.upper())],
+    ids=["blanks", "blanks before", "upper case before", "upper case"],
+)
+def test_a_fact_that_is_spelled_in_another_way_is_the_same_fact(outbox, old, new):
+    outbox.connection.execute("ALTER TABLE theirs.outbox ALTER aggregate_id TYPE text")
+    insert = "INSERT INTO theirs.outbox (aggregate_id, event_type, created_at) VALUES (%s, 'done', %s)"
+    watch, clock = watching(outbox)
+    outbox.connection.execute(insert, [old, BEGIN - timedelta(days=4)])
+    outbox.add(2, BEGIN)
+    assert watch.once().verdict == "clean"
+    outbox.connection.execute(insert, [new, clock.now()])
+    assert watch.once().verdict == "findings"
+
+
+def test_a_key_that_is_led_by_something_unknown_is_a_fact_too(outbox):
+    outbox.connection.execute("ALTER TABLE theirs.outbox ADD correlation_id text")
+    watch = Watch(Watched(outbox.address, Chosen(unique_on=["correlation", "aggregate"]), {}), ManualClock(BEGIN))
+    outbox.add(1, BEGIN - timedelta(days=4))
+    outbox.add(2, BEGIN)
+    watch.once()
+    outbox.add(1, BEGIN)
+    done = watch.once()
+    assert (done.full, [key[1][-1] for key in done.new]) == (False, ["1"])
+
+
+def test_a_pass_over_new_rows_says_how_far_it_looked(outbox):
+    watch, clock = watching(outbox, look_back=timedelta(minutes=5))
+    outbox.add(1, BEGIN)
+    assert (watch.once().why, watch.watched.chosen.types) == ("", ())
+    clock.advance(60)
+    assert watch.once().why == (
+        "in facts with rows from 2026-01-05T11:55:00+00:00 on; everything was last looked at 2026-01-05T12:00:00+00:00"
+    )
+
+
 def test_a_file_is_looked_at_as_a_whole_each_time(tmp_path):
     source = tmp_path / "x.csv"
     source.write_text("aggregate_id,event_type,created_at\na,done,2026-01-05\n", encoding="utf-8")
@@ -228,6 +318,20 @@ def test_the_command_once_ends_by_what_it_saw(tmp_path):
     pairmark.run("audit", "watch", tmp_path / "no.csv", "--once").refused("is not there")
     pairmark.run("audit", "watch", source, "--interval", "soon").refused("no length of time")
     pairmark.run("audit", "watch", source, "--once", "--listen", "192.0.2.1:9").refused("cannot be listened on")
+
+
+def test_one_clean_pass_does_not_hide_those_that_saw_nothing(tmp_path):
+    source, state = tmp_path / "x.csv", tmp_path / "state.json"
+    source.write_text("aggregate_id,event_type,created_at\n", encoding="utf-8")
+    words = ("audit", "watch", source, "--interval", "0.2s", "--state", state)
+    with Pairmark(tmp_path).started(*words) as running:
+        assert until(state.exists, 60, pause=0.02)
+        source.write_text("aggregate_id,event_type,created_at\na,done,2026-01-05\n", encoding="utf-8")
+        assert until(lambda: json.loads(state.read_text(encoding="utf-8"))["seen_until"], 60, pause=0.02)
+        running.signal(signal.SIGTERM)
+        done = running.end()
+    assert "clean" in done.out
+    assert done.code == 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -3,9 +3,10 @@
 Every audit runs in a process of its own, whose memory is measured; it makes the whole report, with the intervals of the
 findings and a second look at their rows. One fact of a hundred is told twice.
 
-The scan that an audit of PostgreSQL is held against is one sequential scan in one process that touches the columns of the key
-(a count of both): what reading them costs where nothing is made of them. The same count in several processes is shown
-beside it, without a limit.
+An audit of PostgreSQL is held against a sequential scan that touches the columns of the key (a count of both): what reading them
+costs where nothing is made of them. It is held against it twice, with one limit. In several processes, as PostgreSQL likes it, is
+what stood here first, and what a user would see; in one process is like with like, for the rows of an audit come through one
+connection in one snapshot, which PostgreSQL sends from one process.
 """
 
 import json
@@ -150,7 +151,7 @@ def test_postgresql(record, export, postgres):
     record("a sequential scan there that touches the columns of the key, in one process", scan, "s")
     record("that audit as a multiple of that scan", seconds / scan, "times", at_most=3.5)
     record("a scan of the same columns in as many processes as PostgreSQL likes", parallel, "s")
-    record("that audit as a multiple of that scan in several processes", seconds / parallel, "times")
+    record("that audit as a multiple of that scan in several processes", seconds / parallel, "times", at_most=3.5)
     record(
         "the same beside GROUP BY … HAVING", seconds / grouped, "times", at_most=0.6, peer=1, against=f"{grouped:.1f} s"
     )

@@ -1,4 +1,9 @@
-"""A pass of the watch over five minutes of new rows in a large outbox, beside reading the columns of the key once."""
+"""A pass of the watch over five minutes of new rows in a large outbox, beside reading the columns of the key once.
+
+The bare statement over five minutes of rows with a BRIN index took .02 s on a table of 10 million. A pass opens two sessions,
+reads the catalogue and looks up 3,000 facts in an index as well, and a watch that passes each minute should take no more than a
+six-hundredth of it: hence the limit.
+"""
 
 import os
 import time
@@ -14,6 +19,7 @@ from support.repairs import Theirs
 pytestmark = pytest.mark.benchmark
 
 ROWS = int(os.environ.get("PAIRMARK_WATCH_ROWS", "2000000"))
+LIMIT = 0.1
 END = datetime(2026, 1, 5, 12, tzinfo=UTC)
 FILL = f"""
 INSERT INTO event_outbox SELECT n, md5(n::text)::uuid, 'done', timestamptz '{END.isoformat()}' - ({ROWS} - n) * interval '100 ms',
@@ -46,7 +52,7 @@ def test_a_pass_over_five_minutes_of_rows(record, postgres):
         looked = watched.new(END - timedelta(minutes=5))
         assert (looked.partial, looked.events, looked.advice) == (True, 3_001, "")
         seconds = median(timed(lambda: watched.new(END - timedelta(minutes=5))) for _ in range(5))
-        record(f"watch: a pass over 5 minutes of {ROWS:,} rows, {name} on the time", seconds, "s",
+        record(f"watch: a pass over 5 minutes of {ROWS:,} rows, {name} on the time", seconds, "s", at_most=LIMIT,
                peer=scan, against="a sequential scan that touches the columns of the key")  # fmt: skip
         theirs.rows("DROP INDEX by_time")
     theirs.connection.close()

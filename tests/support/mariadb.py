@@ -18,6 +18,7 @@ from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pymysql
 import pytest
@@ -123,3 +124,13 @@ def mariadb() -> MariaDB:
 def _dies_with_us() -> None:
     """Linux ends the server if this process is killed."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def certificate_in(folder: Path) -> tuple[Path, Path]:
+    """A key, and a certificate of it for this machine that nobody vouches for."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+         "-subj", f"/CN={uuid4()}", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True,
+    )  # fmt: skip
+    return key, certificate

@@ -1,22 +1,30 @@
 """Whether an event was made before the one before it was committed, which proves that two transactions ran at once.
 
 Commit times come from a server that keeps them, of rows that were not rewritten since; what is not known proves nothing.
+Rows of one commit time are of one transaction, which never raced with itself: it inserted them all, or it rewrote the table.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 LONGEST = 3_600 * 1_000_000
 """µs from the making of an event to its commit; later it was some other transaction that wrote the row."""
+SOON = 60 * 1_000_000
+"""µs from the making of an event to its commit after which a restore may have brought it, with its old time."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Of `known` events with a commit time, `number` were followed by one made before it, by `seconds` at most."""
+    """Of `known` events followed by one of another transaction, `number` by one made before their commit, by `seconds` at most.
+
+    `soon`: whether each of these was committed so soon after it was made that it was hardly brought by a restore.
+    """
 
     known: int
     number: int
     seconds: float
+    soon: bool = True
 
 
 def overlap(times: Sequence[int], committed: Sequence[int | None]) -> Overlap | None:
@@ -26,10 +34,12 @@ def overlap(times: Sequence[int], committed: Sequence[int | None]) -> Overlap | 
     """
     if any(commit is not None and commit < made for made, commit in zip(times, committed, strict=True)):
         return None
+    events = pairwise(zip(times, committed, strict=True))
     known = [
-        commit - following
-        for made, commit, following in zip(times, committed, times[1:], strict=False)
-        if commit is not None and commit - made <= LONGEST
+        (commit - following, commit - made)
+        for (made, commit), (following, other) in events
+        if commit is not None and other is not None and commit != other and commit - made <= LONGEST
     ]
-    over = [one for one in known if one > 0]
-    return Overlap(len(known), len(over), max(over, default=0) / 1e6) if known else None
+    over = [(by, after) for by, after in known if by > 0]
+    most, soon = max((by for by, _ in over), default=0), all(after <= SOON for _, after in over)
+    return Overlap(len(known), len(over), most / 1e6, soon) if known else None

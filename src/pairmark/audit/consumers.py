@@ -7,16 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import quote
 
 from pairmark.audit.columns import Columns
-from pairmark.audit.sources.address import HasTables, Source, open_source
+from pairmark.audit.sources.address import HasKeys, HasTables, Source, open_source
 from pairmark.audit.store import Chosen, Store
 from pairmark.errors import BadRequest
 
 EXAMPLES = 5
+VERDICTS = {
+    "repeated": "findings",
+    "one each": "clean",
+    "some": "undetermined",
+    "unique": "undetermined",
+    "nothing": "undetermined",
+}
+"""What each means for the whole."""
 SAYS = {
     "repeated": "holds more than one effect for facts that were told more than once",
     "one each": "holds one effect for each fact; a table that overwrites, or a message that was sent twice, would look the same",
+    "some": "lacks some of these facts, of which nothing is known, and holds one effect for each of the others",
+    "unique": "can hold no more than one row for each, for its key is unique: effects that came again left no row there",
     "nothing": "has no row for any of these facts: its key may be another one",
 }
 
@@ -92,13 +103,17 @@ class PresetLookedFor:
 
 @dataclass(frozen=True)
 class EffectsFound:
-    """What one table holds. `repeated_facts`: facts of which one effect has more than one row there; `most`: rows of the worst."""
+    """What one table holds. `repeated_facts`: facts of which one effect has more than one row there; `most`: rows of the worst.
+
+    `facts`: all that were told more than once, of which `facts_with_effect` have a row there.
+    """
 
     name: str
     table: str
     key: str
     effect: str | None
     verdict: str
+    facts: int
     facts_with_effect: int
     repeated_facts: int
     rows: int
@@ -174,7 +189,7 @@ def _looked_for(
 
 
 def _at_table(address: str, table: str) -> str:
-    return f"{address}{'&' if '?' in address else '?'}table={table}"
+    return f"{address}{'&' if '?' in address else '?'}table={quote(table, safe='')}"
 
 
 def effects(effect: Effect, told: Mapping[str, int]) -> EffectsFound:
@@ -182,6 +197,7 @@ def effects(effect: Effect, told: Mapping[str, int]) -> EffectsFound:
     source = open_source(effect.address)
     key = _column(source, effect.key)
     other = _column(source, effect.effect) if effect.effect else None
+    unique = isinstance(source, HasKeys) and any(one <= {key, other} for one in source.unique())
     store = Store(source, Columns(aggregate=key, type=other or key), Chosen())
     try:
         found = store.rows(
@@ -198,13 +214,20 @@ def effects(effect: Effect, told: Mapping[str, int]) -> EffectsFound:
         table=source.shown,
         key=key,
         effect=other,
-        verdict="repeated" if repeated else "one each" if counts else "nothing",
+        verdict=_verdict(len(told), len(counts), len(repeated), unique=unique),
+        facts=len(told),
         facts_with_effect=len(counts),
         repeated_facts=len(repeated),
         rows=sum(rows for _, rows, _ in found),
         most=counts[0][0] if counts else 0,
         examples=[{"fact": name, "told": told[name], "effects": n} for n, name in repeated[:EXAMPLES]],
     )
+
+
+def _verdict(facts: int, with_effect: int, repeated: int, *, unique: bool) -> str:
+    if repeated or not with_effect:
+        return "repeated" if repeated else "nothing"
+    return "unique" if unique else "some" if with_effect < facts else "one each"
 
 
 def _column(source: Source, name: str) -> str:

@@ -9,10 +9,14 @@ MANY = 1_000_000  # below, loading numpy takes longer than it saves
 AT_ONCE = 50_000_000  # hashes that are sorted together, 8 bytes each
 
 
+class Changed(Exception):
+    """The rows are more or fewer than they were."""
+
+
 def find_repeated(store: duckdb.DuckDBPyConnection, query: str, rows: int) -> int:
     """Make the table `hit` of every `h` that `query` gives more than once; returns in how many of its rows these stand.
 
-    `rows`: how many the query gives.
+    `rows`: how many the query gives; raises `Changed` if many rows are not so many any more.
     """
     if rows < MANY:
         grouped = f"SELECT h, count(*) AS n FROM ({query}) GROUP BY h HAVING count(*) > 1"
@@ -21,17 +25,24 @@ def find_repeated(store: duckdb.DuckDBPyConnection, query: str, rows: int) -> in
         return int(found[0])
     store.execute("CREATE OR REPLACE TEMP TABLE hit (h UBIGINT)")
     turns = -(-rows // AT_ONCE)
-    return sum(
-        _sorted(store, query if turns == 1 else f"SELECT h FROM ({query}) WHERE h % {turns} = {turn}", rows)
-        for turn in range(turns)
-    )
+    read, hit = 0, 0
+    for turn in range(turns):
+        one = query if turns == 1 else f"SELECT h FROM ({query}) WHERE h % {turns} = {turn}"
+        some, again = _sorted(store, one, rows - read)
+        read, hit = read + some, hit + again
+    if read != rows:
+        raise Changed
+    return hit
 
 
-def _sorted(store: duckdb.DuckDBPyConnection, query: str, rows: int) -> int:
+def _sorted(store: duckdb.DuckDBPyConnection, query: str, most: int) -> tuple[int, int]:
+    """How many rows there are, at most so many, and in how many of them stand hashes that occur more than once."""
     import numpy as np  # noqa: PLC0415 - only for many rows
 
-    hashes, number = np.empty(rows, np.uint64), 0  # pages that stay empty take no memory
+    hashes, number = np.empty(most, np.uint64), 0  # pages that stay empty take no memory
     for batch in store.sql(query).to_arrow_reader(1_000_000):
+        if number + len(batch) > most:
+            raise Changed
         hashes[number : number + len(batch)] = batch.column(0).to_numpy()
         number += len(batch)
     hashes = hashes[:number]
@@ -45,4 +56,4 @@ def _sorted(store: duckdb.DuckDBPyConnection, query: str, rows: int) -> int:
         store.execute("INSERT INTO hit SELECT h FROM found")
     finally:
         store.unregister("found")
-    return int(as_before.sum()) + len(found)
+    return number, int(as_before.sum()) + len(found)

@@ -80,10 +80,26 @@ class Impact:
         return dict(_plain(asdict(self)))
 
 
-def repeated_aggregates(
-    source: str, columns: Mapping[str, str] | None = None, **asked: Any
-) -> tuple[str, dict[str, int], list[str]]:
-    """The source as shown, how often the most told fact of each repeated aggregate was told, and aggregates told once."""
+@dataclass(frozen=True)
+class Told:
+    """What a source tells. `again`: how often the most told fact of each aggregate of which one repeats; `once`: the other ones.
+
+    `conclusive`: whether it proves anything that nothing repeats there.
+    """
+
+    source: str
+    again: dict[str, int]
+    once: list[str]
+    conclusive: bool
+
+    @property
+    def verdict(self) -> str:
+        """Of the source alone; no events prove nothing."""
+        return "findings" if self.again else "clean" if self.once and self.conclusive else "undetermined"
+
+
+def told_by(source: str, columns: Mapping[str, str] | None = None, **asked: Any) -> Told:
+    """How often each aggregate was told by `source`."""
     opened = open_source(source)
     chosen = chosen_from(**asked)
     if "aggregate" not in chosen.unique_on:
@@ -92,10 +108,11 @@ def repeated_aggregates(
         )
     store = Store(opened, recognise(opened.columns(), columns or {}, opened.shown), chosen)
     try:
-        told = store.told()
+        told, conclusive = store.told(), opened.reach().conclusive
     finally:
         store.close()
-    return opened.shown, {name: n for name, n in told.items() if n > 1}, [name for name, n in told.items() if n == 1]
+    again = {name: n for name, n in told.items() if n > 1}
+    return Told(opened.shown, again, [name for name, n in told.items() if n == 1], conclusive)
 
 
 def impact(
@@ -114,11 +131,12 @@ def impact(
     account, amount, reference, currency and time; `charges`: whether a charge is a positive or a negative amount, needed only where
     the ledger has both. What else is asked is as in `audit`.
     """
-    shown, told, once = repeated_aggregates(source, columns, **asked)
+    whole = told_by(source, columns, **asked)
+    told = whole.again
     opened = Ledger(ledger, ledger_query, ledger_columns)
     try:
         found = list(opened.charges(list(told)))
-        known = bool(found) or opened.knows(once) > 0
+        known = bool(found) or opened.knows(whole.once) > 0
     finally:
         opened.close()
     sign = charges or _sign(found)
@@ -128,9 +146,9 @@ def impact(
         (one for one in reckoned if one.overcharge > 0), key=lambda one: (one.currency, -one.overcharge, one.account)
     )
     charged = {one.reference for one in reckoned if one.charges}
-    verdict = "findings" if over else "clean" if charged or (known and not told) else "undetermined"
+    verdict = "findings" if over else "clean" if charged or (known and whole.verdict == "clean") else "undetermined"
     return Impact(
-        source=shown,
+        source=whole.source,
         ledger=opened.shown,
         columns=opened.columns,
         sign=sign,

@@ -1,9 +1,11 @@
 """One look at a source for `watch`: which facts are told more than once. Everything, or on PostgreSQL what is new.
 
-New means: by time, with a look-back for transactions that commit late, and then every row of the facts found there. A row
-is never passed over because a newer one was seen before it; a full look comes round in any case.
+New means: by time, with a look-back for transactions that commit late, or without a time, and then every row of the facts found
+there. A row that comes with an old time is passed over until the next full look, which comes round in any case. Facts are found
+by what leads their key as it is spelled: where it is spelled in several ways, everything is looked at.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -16,6 +18,7 @@ import psycopg
 from psycopg import sql
 
 from pairmark.audit.columns import Columns, recognise
+from pairmark.audit.shapes import UUID
 from pairmark.audit.sources.address import open_source
 from pairmark.audit.sources.postgres import PostgresTable
 from pairmark.audit.sources.tables import choose
@@ -26,6 +29,7 @@ Key = tuple[str, ...]
 AT_ONCE = 1_000
 SLOWEST = "60s"
 MANY = 100_000
+BLANKS = " \t\n\r"
 INDEXED = """
 SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
 WHERE i.indrelid = %s::regclass AND i.indisvalid AND i.indpred IS NULL
@@ -38,6 +42,7 @@ class Seen:
     """What one look saw. `repeated`: how often each repeated fact was told, of all facts or of those with new rows (`partial`).
 
     `conclusive`: whether it proves anything that nothing repeats there. `advice`: what would make such a look cheaper.
+    `tidy`: whether what leads the key is spelled in one way, so that a later look at new rows finds their facts by it.
     """
 
     events: int
@@ -46,6 +51,7 @@ class Seen:
     partial: bool
     conclusive: bool = True
     advice: str = ""
+    tidy: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ class Watched:
             (newest,) = store.rows("SELECT max(moment) FROM looked_at")[0]
             repeated = {_key(row[:-1]): int(row[-1]) for row in rows}
             events = store.totals().events
-            return Seen(events, repeated, _moment(newest), partial=False, conclusive=opened.reach().conclusive)
+            whole = opened.reach().conclusive
+            return Seen(events, repeated, _moment(newest), partial=False, conclusive=whole, tidy=store.leads_tidily)
         finally:
             store.close()
 
@@ -103,7 +110,6 @@ class _NewRows:
 
     def __init__(self, connection: psycopg.Connection[Any], table: str, columns: Columns, chosen: Chosen) -> None:
         self._connection, self._chosen, self._columns = connection, chosen, columns
-        self._since: sql.Composable = sql.NULL
         self._named, self._first = (
             sql.Identifier(*table.split(".", 1)).as_string(connection),
             columns.named()[chosen.unique_on[0]],
@@ -116,22 +122,26 @@ class _NewRows:
         self._time = sql.Identifier(named["time"]) if "time" in named else None
 
     def look(self, since: datetime) -> Seen | None:
-        """None if the times are no timestamps, so that new rows cannot be asked for."""
+        """None if new rows cannot be asked for by time, or their facts not be found by what leads the key as it is spelled."""
         if self._time is None or not self._has_timestamps():
             return None
-        self._since = sql.Literal(since)
-        pivots = self._rows(
-            "SELECT {pivot}::text, count(*), max({time}) FROM {table} WHERE {time} >= {since} AND {wanted} GROUP BY 1",
-            since=self._since,
+        found = self._rows(
+            "SELECT {type}, count(*), {pivot}::text, max({time}) FROM {table} "
+            "WHERE ({time} >= {since} OR {time} IS NULL) AND {wanted} GROUP BY 1, 3",
+            since=sql.Literal(since),
         )
-        newest = max((row[2] for row in pivots), default=None)
+        pivots = {row[2] for row in found}
+        if not all(map(_is_tidy, pivots)):
+            return None
+        newest = max((row[3] for row in found if row[3] is not None), default=None)
         told = Counter[Key]()
-        names = [row[0] for row in pivots if row[0] is not None]
+        names = sorted(one for one in pivots if one is not None)
         for place in range(0, len(names), AT_ONCE):
             told.update(self._told(names[place : place + AT_ONCE]))
+        if None in pivots:
+            told.update(self._told([]))
         repeated = {key: number for key, number in told.items() if number > 1}
-        events, newest = sum(row[1] for row in pivots), _aware(newest)
-        return Seen(events, repeated, newest, partial=True, advice=self._advice())
+        return Seen(sum(row[1] for row in found), repeated, _aware(newest), partial=True, advice=self._advice())
 
     def _advice(self) -> str:
         """What would make the next looks cheaper, if the table is large and has no index that serves them."""
@@ -143,27 +153,46 @@ class _NewRows:
         return f"No index of {self._named} begins with {' or '.join(lacking)}, so each pass reads all of it."
 
     def _told(self, pivots: Sequence[str]) -> Counter[Key]:
-        """How often each fact of these was told, over all rows; literals take the column's type, so that its index serves."""
+        """How often each fact of these was told, over all rows; literals take the column's type, so that its index serves.
+
+        Without any, it is the facts of which what leads the key is unknown.
+        """
         listed = sql.SQL(", ").join(map(sql.Literal, pivots))
         keyed = sql.SQL(", ").join(sql.SQL("{}::text").format(key) for key in self._keys)
-        rows = self._rows("SELECT count(*), {keyed} FROM {table} WHERE {pivot} IN ({listed}) AND {wanted} GROUP BY {keyed}",
-                          keyed=keyed, listed=listed)  # fmt: skip
+        one_of = (
+            sql.SQL("{} IN ({})").format(self._keys[0], listed)
+            if pivots
+            else sql.SQL("{} IS NULL").format(self._keys[0])
+        )
+        rows = self._rows("SELECT {type}, count(*), {keyed} FROM {table} WHERE {one_of} AND {wanted} GROUP BY 1, {keyed}",
+                          keyed=keyed, one_of=one_of)  # fmt: skip
         told = Counter[Key]()
-        for number, *key in rows:
+        for number, *key in (row[1:] for row in rows):
             told[_key([_normal(one) for one in key])] += number
         return told
 
     def _rows(self, statement: LiteralString, **parts: sql.Composable) -> list[Any]:
+        """Rows, first of all with their type, whose type is asked for: patterns are resolved here, for all sources alike."""
+        kind = sql.SQL("{}::text").format(self._type) if self._chosen.types else sql.SQL("NULL::text")
         query = sql.SQL(statement).format(
-            pivot=self._keys[0], time=self._time or sql.NULL, table=self._table, wanted=self._wanted(), **parts
+            pivot=self._keys[0],
+            time=self._time or sql.NULL,
+            table=self._table,
+            wanted=self._wanted(),
+            type=kind,
+            **parts,
         )
-        return self._connection.execute(query).fetchall()
+        rows = self._connection.execute(query).fetchall()
+        return [row for row in rows if self._fits(row[0])] if self._chosen.types else rows
+
+    def _fits(self, kind: str | None) -> bool:
+        name = _normal(kind)
+        return bool(name) and any(fnmatchcase(name or "", pattern) for pattern in self._chosen.types)
 
     def _wanted(self) -> sql.Composable:
-        """The rows that are asked for; types by their patterns, resolved here so that every source reads them alike."""
-        conditions: list[sql.Composable] = [sql.SQL("{} IS NOT NULL").format(self._aggregate)]
-        if self._chosen.types:
-            conditions.append(sql.SQL("{} IN ({})").format(self._type, self._types()))
+        """The rows that are asked for, but for their type."""
+        blanks = sql.Literal(BLANKS)
+        conditions: list[sql.Composable] = [sql.SQL("btrim({}::text, {}) <> ''").format(self._aggregate, blanks)]
         since, until = (
             (sql.SQL("{} >= {}::timestamptz"), self._chosen.since),
             (sql.SQL("{} < {}::timestamptz"), self._chosen.until),
@@ -172,15 +201,6 @@ class _NewRows:
             how.format(self._time or sql.NULL, sql.Literal(limit)) for how, limit in (since, until) if limit is not None
         ]
         return sql.SQL(" AND ").join(conditions)
-
-    def _types(self) -> sql.Composable:
-        """Those of the new rows that fit the patterns: no other fact can have been told again."""
-        query = sql.SQL("SELECT DISTINCT {}::text FROM {} WHERE {} >= {}").format(
-            self._type, self._table, self._time or sql.NULL, self._since
-        )
-        names = [row[0] for row in self._connection.execute(query) if row[0]]
-        fitting = [name for name in names if any(fnmatchcase(name.strip(), pattern) for pattern in self._chosen.types)]
-        return sql.SQL(", ").join(map(sql.Literal, fitting or [""]))
 
     def _has_timestamps(self) -> bool:
         query = sql.SQL("SELECT pg_typeof({})::text FROM {} LIMIT 1").format(self._time or sql.NULL, self._table)
@@ -196,9 +216,12 @@ def _normal(text: str | None) -> str | None:
     """As the store shapes text: no blanks at the ends, UUIDs in lower case."""
     if text is None:
         return None
-    text = text.strip(" \t\n\r")
-    bare = text.replace("-", "")
-    return text.lower() if len(bare) == 32 and all(one in "0123456789abcdefABCDEF" for one in bare) else text
+    text = text.strip(BLANKS)
+    return text.lower() if re.fullmatch(UUID.strip("'"), text) else text
+
+
+def _is_tidy(text: str | None) -> bool:
+    return text is None or text == (_normal(text) or None)
 
 
 def _moment(micro: int | None) -> datetime | None:

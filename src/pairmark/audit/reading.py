@@ -15,7 +15,7 @@ class History:
     that is more than chance; `swept`: at how many of its repetitions others repeat as well. `triggers`: seconds at which
     something happened that may have caused a repetition, None if no such stream was given; `joined_by` says how they were
     found. `overlapping`: an event was made before the one before it was committed, None if commit times are not known;
-    `overlap`: how many of how many, and by how much.
+    `overlap`: how many of how many, and by how much; `clocked`: the database gives the times, by the default of their column.
     `resolution`: seconds by which the times are rounded.
     """
 
@@ -28,6 +28,7 @@ class History:
     joined_by: str = ""
     overlapping: bool | None = None
     overlap: Overlap | None = None
+    clocked: bool = False
     transaction_p95: float = 0.0
     resolution: float = 1e-6
 

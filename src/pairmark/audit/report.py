@@ -205,6 +205,7 @@ def _read(row: dict[str, Any], shared: Company, triggers: Triggers | None, round
             joined_by=joined_by,
             overlapping=overlapped.number > 0 if overlapped else None,
             overlap=overlapped,
+            clocked=row["clocked"],
             resolution=rounded,
         )
     )

@@ -12,7 +12,18 @@ from typing import Any
 from pairmark.audit.metrics import PREFIX
 from pairmark.errors import BadRequest
 
-NOT_RE2 = re.compile(r"\(\?(?:[=!]|<[=!]|P=|\()|\\[1-9]")
+PIECE = re.compile(
+    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?(?:[a-zA-Z-]+[:)]|P?<?.)|(?:[*+?]|\{\d*,?\d*\})\+|\{\d+(?:,\d*)?\}|.",
+    re.DOTALL,
+)
+"""An escape, a set, the beginning of a group, a count of repetitions, or one character."""
+NOT_RE2 = re.compile(
+    r"\\[1-9uUNZ]|\(\?(?:[=!>#(]|P=|<[=!]|[a-zA-Z-]*[auLx][a-zA-Z-]*[:)])|(?:[*+?]|\{.*\})\+"
+    r"|\{.*(?:\d{5}|[2-9]\d{3}|1(?!000\b)\d{3}).*\}"
+)
+"""Pieces of Python's that RE2 has not: looks around and back, groups and repetitions that give nothing back, comments, more than
+1,000 repetitions, flags, and escapes of its own."""
+NOT_IN_SETS = re.compile(r"\\[1-9uUNZ]")
 FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -60,12 +71,19 @@ def _label(source: str) -> str:
         raise BadRequest(
             f"{source} is no regular expression ({error}).", remedy="Leave --source out to mean all."
         ) from error
-    if NOT_RE2.search(source):
+    unknown = next((one for one in PIECE.findall(source) if _is_unknown(one)), None)
+    if unknown is not None:
         raise BadRequest(
-            f"{source} looks around or back, which expressions of Prometheus cannot.",
-            remedy="Name what is wanted only.",
+            f"{source} has {unknown} in it, which expressions of Prometheus do not know.",
+            remedy="Name what is wanted only; they neither look around nor back.",
         )
     return f"{{source=~{_text(source)}}}"
+
+
+def _is_unknown(piece: str) -> bool:
+    if piece.startswith("["):
+        return any(NOT_IN_SETS.fullmatch(one) for one in re.findall(r"\\.|.", piece, re.DOTALL))
+    return NOT_RE2.fullmatch(piece) is not None
 
 
 def _text(text: str) -> str:

@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from pairmark.audit.columns import Columns
 from pairmark.audit.definitions import Totals
-from pairmark.audit.hashes import find_repeated
-from pairmark.audit.shapes import TEXTS, as_event, untidy
+from pairmark.audit.hashes import Changed, find_repeated
+from pairmark.audit.shapes import TEXTS, as_event, as_text, untidy
 from pairmark.audit.sources.address import Source
-from pairmark.audit.sources.postgres_commits import COMMITTED
-from pairmark.audit.sources.statements import quoted
+from pairmark.audit.sources.postgres_commits import CLOCKED, COMMITTED
+from pairmark.audit.sources.statements import literal, quoted
 from pairmark.errors import Busy
 
 HASH = "hash({})"  # which facts may be the same; which are is compared in full
@@ -91,8 +91,10 @@ class Store:
 
     def _shaped(self, relation: str, parts: Sequence[str], tidy: Collection[str] = ()) -> str:
         """The statement that gives rows of a relation the shape of events; parts that were not asked for are unknown."""
-        commit = f"epoch_us({quoted(COMMITTED)})" if COMMITTED in self._kinds(relation) else "NULL::BIGINT"
-        shapes = self._shapes(relation, parts, tidy) | {"committed": commit}
+        kinds, time = self._kinds(relation), self._named.get("time", "")
+        commit = f"epoch_us({quoted(COMMITTED)})" if COMMITTED in kinds else "NULL::BIGINT"
+        clocked = f"list_contains({quoted(CLOCKED)}, {literal(time)})" if CLOCKED in kinds else "false"
+        shapes = self._shapes(relation, parts, tidy) | {"committed": commit, "clocked": clocked}
         spelled = ", ".join(f"{quoted(self._named[part])}::VARCHAR AS spelled_{part}" for part in self._key)
         return f"SELECT {', '.join(f'{shape} AS {part}' for part, shape in shapes.items())}, {spelled} FROM {relation}"
 
@@ -114,11 +116,16 @@ class Store:
     def _room(self) -> Iterator[None]:
         try:
             yield
-        except (duckdb.OutOfMemoryException, pa.ArrowException, OSError) as error:
-            if "out of memory" not in str(error).lower():
+        except Changed as error:
+            raise Busy(
+                f"{self._source.shown} changed while it was read.", remedy="Try again when nobody writes it."
+            ) from error
+        except (duckdb.OutOfMemoryException, pa.ArrowException, OSError, MemoryError) as error:
+            said = str(error) or "out of memory"
+            if "out of memory" not in said.lower() and not isinstance(error, MemoryError):
                 raise
             raise Busy(
-                f"{self._source.shown} needs more room than there is: {str(error).splitlines()[0]}",
+                f"{self._source.shown} needs more room than there is: {said.splitlines()[0]}",
                 remedy="Free some of the temporary folder (TMPDIR names another), or look at fewer rows by --since and --type.",
             ) from error
 
@@ -146,6 +153,16 @@ class Store:
         )
         self._alone = number - repeated
         return self._alone
+
+    @property
+    def leads_tidily(self) -> bool:
+        """Whether what leads the key has each of its values in one spelling only."""
+        named = self._named[self._key[0]]
+        kind = self._kinds("raw")[named]
+        if named in self._tidy or kind != "VARCHAR":
+            return True
+        spelled = f"{quoted(named)} IS NOT NULL AND {as_text(named, kind)} IS DISTINCT FROM {quoted(named)}"
+        return self.rows(f"SELECT 1 FROM raw WHERE {spelled} LIMIT 1") == []
 
     def told_again(self) -> list[tuple[Any, ...]]:
         """Every fact that repeats: the values of its key, and how often it was told."""
@@ -196,10 +213,11 @@ class Store:
             SELECT {of_fact}, f.n, list(e.moment ORDER BY e.moment) FILTER (WHERE e.moment IS NOT NULL),
                 count(DISTINCT e.id), count(e.id), list(e.payload ORDER BY e.moment) FILTER (WHERE e.payload IS NOT NULL),
                 count(DISTINCT e.correlation), count(e.correlation), count(*) FILTER (WHERE e.published), count(e.published),
-                list(e.committed ORDER BY e.moment, e.committed) FILTER (WHERE e.moment IS NOT NULL)
+                list(e.committed ORDER BY e.moment, e.committed) FILTER (WHERE e.moment IS NOT NULL),
+                bool_and(e.clocked)
             FROM worst f JOIN seen e ON {same} GROUP BY {of_fact}, f.n, f.first ORDER BY f.n DESC, f.first, {of_fact}"""
         names = [*self._key, "n", "times", "ids", "with_id", "payloads", "correlations", "with_correlation", "published",
-                 "with_published", "commits"]  # fmt: skip
+                 "with_published", "commits", "clocked"]  # fmt: skip
         return [dict(zip(names, row, strict=True)) for row in self.rows(statement)]
 
     def times(self) -> list[float]:

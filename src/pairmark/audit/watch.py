@@ -21,11 +21,15 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Memory:
-    """What is kept between passes. `known`: how often each repeated fact was told; `seen_until`: where new rows begin."""
+    """What is kept between passes. `known`: how often each repeated fact was told; `seen_until`: where new rows begin.
+
+    `tidy`: whether facts can be found by what leads their key as it is spelled, as the last look at everything saw it.
+    """
 
     known: dict[Key, int] = field(default_factory=dict)
     seen_until: datetime | None = None
     last_full: datetime | None = None
+    tidy: bool = False
     passes: int = 0
     new_duplicates: int = 0
 
@@ -85,30 +89,38 @@ class Watch:
     def once(self) -> Pass:
         """Look, compare with what is known, and remember."""
         now, before = self.clock.now(), self.memory
-        due = before.seen_until is None or before.last_full is None or now - before.last_full >= self.full_every
-        seen = (
-            self.watched.all()
-            if due or before.seen_until is None
-            else self.watched.new(before.seen_until - self.look_back)
-        )
+        since = self._new_since(now)
+        seen = self.watched.all() if since is None else self.watched.new(since)
+        if seen.partial and not seen.events:  # the newest row that was seen is not there any more
+            seen = self.watched.all()
         known = {**before.known, **seen.repeated} if seen.partial else dict(seen.repeated)
         new = {key: number - before.known.get(key, 1) for key, number in seen.repeated.items()}
         new = {key: number for key, number in new.items() if number > 0}
         self.memory = Memory(
             known=known,
-            seen_until=_later(before.seen_until, seen.newest, now),
+            seen_until=_later(before.seen_until if seen.partial else None, seen.newest, now),
             last_full=before.last_full if seen.partial else now,
+            tidy=before.tidy if seen.partial else seen.tidy,
             passes=before.passes + 1,
             new_duplicates=before.new_duplicates + sum(new.values()),
         )
         verdict, why = self._verdict(seen, new, now)
+        if seen.partial and since is not None and verdict == "clean":
+            why = f"in facts with rows from {_told(since)} on; everything was last looked at {_told(before.last_full or now)}"
         excess = sum(number - 1 for number in known.values())
         return Pass(now, not seen.partial, seen.events, seen.newest, new, len(known), excess, verdict, why, seen.advice)
+
+    def _new_since(self, now: datetime) -> datetime | None:
+        """From where new rows are looked for; None if it is time, or the only way, to look at everything."""
+        before = self.memory
+        if before.seen_until is None or before.last_full is None or now - before.last_full >= self.full_every:
+            return None
+        return before.seen_until - self.look_back if before.tidy else None
 
     def _verdict(self, seen: Seen, new: dict[Key, int], now: datetime) -> tuple[str, str]:
         if new:
             return "findings", ""
-        if not seen.events and (not seen.partial or self.memory.seen_until is None):
+        if not seen.events:
             return "undetermined", "there was no event to look at"
         if not seen.conclusive:
             return "undetermined", "the source does not keep enough to prove it"
@@ -149,6 +161,7 @@ def save(memory: Memory, watched: Watched, path: Path) -> None:
         "known": [[*key, number] for key, number in sorted(memory.known.items())],
         "seen_until": memory.seen_until.isoformat() if memory.seen_until else None,
         "last_full": memory.last_full.isoformat() if memory.last_full else None,
+        "tidy": memory.tidy,
         "passes": memory.passes,
         "new_duplicates": memory.new_duplicates,
     }
@@ -169,6 +182,7 @@ def load(watched: Watched, path: Path) -> Memory:
             known={tuple(row[:-1]): int(row[-1]) for row in found["known"]},
             seen_until=_time(found["seen_until"]),
             last_full=_time(found["last_full"]),
+            tidy=bool(found.get("tidy", False)),
             passes=int(found["passes"]),
             new_duplicates=int(found["new_duplicates"]),
         )
@@ -183,6 +197,10 @@ def identity(watched: Watched) -> dict[str, Any]:
     asked = watched.chosen
     return {"source": watched.shown, "unique_on": list(asked.unique_on), "types": list(asked.types), "since": asked.since,
             "until": asked.until, "columns": dict(watched.columns)}  # fmt: skip
+
+
+def _told(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
 
 
 def _time(text: str | None) -> datetime | None:

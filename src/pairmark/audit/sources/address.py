@@ -63,6 +63,15 @@ class HasTables(Protocol):
 
 
 @runtime_checkable
+class HasKeys(Protocol):
+    """A source that knows what is unique in its table."""
+
+    def unique(self) -> list[frozenset[str]]:
+        """The columns of each unique key over all rows of the table."""
+        ...
+
+
+@runtime_checkable
 class TakesQueries(Protocol):
     """A source that runs a query of the user by itself."""
 

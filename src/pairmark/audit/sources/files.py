@@ -1,7 +1,8 @@
 """Exports: CSV, JSON lines and Parquet files, one or many by a glob. DuckDB reads them; every CSV and JSON value comes as text."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import duckdb
 
 from pairmark.audit.sources.reach import WHOLE, Reach
 from pairmark.audit.sources.statements import is_one_of, literal, quoted
-from pairmark.errors import BadRequest
+from pairmark.errors import BadRequest, Busy
 
 READERS = {
     ".csv": "read_csv({files}, all_varchar = true, header = true, union_by_name = true, sample_size = 20000)",
@@ -28,6 +29,8 @@ class FileOfRows:
     shown: str
     files: tuple[str, ...]
     reader: str
+    stamps: dict[str, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)
+    """Size and time of what is read more than once, as it was first."""
 
     @classmethod
     def at(cls, text: str) -> "FileOfRows":
@@ -55,7 +58,10 @@ class FileOfRows:
 
     def load(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
         """Text is read once and kept; of Parquet each pass reads the columns it needs where they lie."""
-        wanted, kind = ", ".join(map(quoted, names)), "VIEW" if self.reader == READERS[".parquet"] else "TABLE"
+        again = self.reader == READERS[".parquet"]
+        if again:
+            self.stamps.update(_stamps(self.files))
+        wanted, kind = ", ".join(map(quoted, names)), "VIEW" if again else "TABLE"
         self._run(store, f"CREATE OR REPLACE TEMP {kind} raw AS SELECT {wanted} FROM {self._relation()}")
 
     def look_closer(
@@ -70,7 +76,9 @@ class FileOfRows:
         self._run(store, f"CREATE OR REPLACE TEMP TABLE near AS SELECT {wanted} FROM {self._relation()} WHERE {where}")
 
     def reach(self) -> Reach:
-        """Everything was there."""
+        """Everything was there; raises `Busy` if what was read more than once is not what it was."""
+        if self.stamps != _stamps(self.stamps):
+            raise Busy(f"{self.shown} changed while it was read.", remedy="Try again when nobody writes it.")
         return WHOLE
 
     def close(self) -> None:
@@ -88,3 +96,13 @@ class FileOfRows:
             raise BadRequest(
                 f"{self.shown} cannot be read: {first}", remedy="Is it whole, and what its suffix says?"
             ) from error
+
+
+def _stamps(files: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Size and time of each; of one that is gone, none."""
+    found = {}
+    for one in files:
+        with suppress(OSError):
+            stat = Path(one).stat()
+            found[one] = stat.st_size, stat.st_mtime_ns
+    return found

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import duckdb
@@ -16,6 +16,7 @@ from pymysql.cursors import SSCursor
 from pairmark.audit.sources.arriving import append, make_table
 from pairmark.audit.sources.mysql_address import MysqlAddress
 from pairmark.audit.sources.mysql_errors import refusing
+from pairmark.audit.sources.mysql_login import Wary
 from pairmark.audit.sources.mysql_text import Kind, from_bytes, is_one_of, named, selected
 from pairmark.audit.sources.reach import WHOLE, Reach
 from pairmark.audit.sources.tables import choose
@@ -34,6 +35,10 @@ COLUMNS = """
 SELECT c.table_schema, c.table_name, c.column_name, c.data_type, c.column_type, t.engine
 FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
 WHERE c.table_schema NOT IN %s {narrowed}ORDER BY 1, 2, c.ordinal_position
+"""
+UNIQUE = """
+SELECT index_name, column_name FROM information_schema.statistics
+WHERE (table_schema, table_name) = (%s, %s) AND NOT non_unique
 """
 
 
@@ -89,10 +94,21 @@ class MysqlTable:
         columns = [[from_bytes(value) for part in parts for value in part[place]] for place in range(len(names))]
         return pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
 
+    def unique(self) -> list[frozenset[str]]:
+        """The columns of each unique key over all rows of the table."""
+        with self._refusing(), self._connection.cursor() as cursor:
+            cursor.execute(UNIQUE, self._places[self._chosen])
+            keys: dict[str, set[str]] = {}
+            for name, column in cursor.fetchall():
+                keys.setdefault(str(name), set()).add(str(from_bytes(column)))
+        return [frozenset(columns) for columns in keys.values()]
+
     def reach(self) -> Reach:
-        """Everything was there; an engine without snapshots may have let newer rows in."""
+        """Everything was there; an engine without snapshots may have let newer rows in, and so may what is under a view."""
         engine = self._engines[self._chosen]
-        if engine is None or engine.lower() in ("innodb", "rocksdb"):
+        if engine is None:
+            return Reach((f"{self._chosen} is a view, and whether the tables under it have snapshots is not known.",))
+        if engine.lower() in ("innodb", "rocksdb"):
             return WHOLE
         return Reach(
             (
@@ -110,7 +126,7 @@ class MysqlTable:
     def _copy(
         self, store: duckdb.DuckDBPyConnection, name: str, names: Sequence[str], where: str, values: Sequence[Any]
     ) -> None:
-        table = ".".join(map(named, self._chosen.split(".", 1)))
+        table = ".".join(map(named, self._places[self._chosen]))
         wanted = ", ".join(selected(one, self._kinds[one]) for one in names)
         if values:
             wanted, table = wanted.replace("%", "%%"), table.replace("%", "%%")
@@ -130,7 +146,7 @@ class MysqlTable:
         """One read-only transaction, and so one snapshot, for everything."""
         password = self.address.password if self.address.password is not None else mysql_password()
         with self._refusing():
-            connection = pymysql.connect(
+            connection = (pymysql.connect if self.address.proven else partial(Wary, self.shown))(
                 user=self.address.user,
                 password=(password or "").encode(),
                 charset="utf8mb4",
@@ -178,9 +194,13 @@ class MysqlTable:
     def _engines(self) -> dict[str, str | None]:
         return self._catalogue[1]
 
+    @property
+    def _places(self) -> dict[str, tuple[str, str]]:
+        return self._catalogue[2]
+
     @cached_property
-    def _catalogue(self) -> tuple[dict[str, dict[str, Kind]], dict[str, str | None]]:
-        """Tables with the type of each column, and what keeps them."""
+    def _catalogue(self) -> tuple[dict[str, dict[str, Kind]], dict[str, str | None], dict[str, tuple[str, str]]]:
+        """Tables with the type of each column, what keeps them, and their database and name, which may have dots in them."""
         database, (schema, dot, _) = self.address.database, (self.table or "").partition(".")
         schemas = [database, *([schema] if dot else [])] if database else []
         statement = COLUMNS.format(narrowed="AND c.table_schema IN %s " if schemas else "")
@@ -192,7 +212,9 @@ class MysqlTable:
         tables: dict[str, dict[str, Kind]] = {}
         for owner, name, column, kind, declared, _ in rows:
             tables.setdefault(f"{owner}.{name}", {})[str(column)] = Kind(str(kind).lower(), str(declared).lower())
-        return tables, {f"{row[0]}.{row[1]}": row[5] for row in rows}
+        shown = {f"{row[0]}.{row[1]}": row for row in rows}
+        engines = {name: row[5] for name, row in shown.items()}
+        return tables, engines, {name: (str(row[0]), str(row[1])) for name, row in shown.items()}
 
     def _refuse_unknown(self, database: str, cursor: Any) -> None:
         cursor.execute("SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN %s", [SYSTEM])

@@ -1,7 +1,6 @@
 """How an address names a table of a MySQL or MariaDB, how it may be printed, and how the way there is guarded; opens nothing."""
 
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -29,7 +28,10 @@ class MysqlAddress:
     @classmethod
     def of(cls, text: str) -> "MysqlAddress":
         """Take `mysql://user:password@host:port/database?table=…` apart; a refusal repeats nothing that may be a password."""
-        scheme = text.partition(":")[0].lower()
+        scheme, _, rest = text.partition(":")
+        scheme = scheme.lower()
+        if not rest.startswith("//"):
+            raise BadRequest(f"This {scheme}: address has no // where the server begins.", remedy=FORM)
         try:
             parts = urlsplit(text)
             port = parts.port
@@ -74,6 +76,11 @@ class MysqlAddress:
         usual = "verify_ca" if "ssl-ca" in self.options else "preferred"
         return self.options.get("ssl-mode", usual).lower().replace("-", "_")
 
+    @property
+    def proven(self) -> bool:
+        """Whether nobody else can answer: a socket of this machine, or a certificate that is looked at."""
+        return "socket" in self.options or self.mode.startswith("verify")
+
     def way(self) -> dict[str, Any]:
         """Where and how the driver is to connect, without the login."""
         socket = self.options.get("socket")
@@ -82,10 +89,6 @@ class MysqlAddress:
             place["ssl_disabled"] = True
         elif self.mode != "preferred" or "ssl-cert" in self.options:
             place["ssl"] = self._tls()
-        if not socket and not self.mode.startswith("verify"):
-            place["auth_plugin_map"] = dict.fromkeys(
-                ("mysql_clear_password", "dialog"), _never_in_the_clear(self.shown)
-            )
         return place
 
     def _tls(self) -> ssl.SSLContext:
@@ -101,19 +104,3 @@ class MysqlAddress:
                 remedy="Name files in PEM form by ssl-ca, ssl-cert and ssl-key.",
             ) from error
         return context
-
-
-def _never_in_the_clear(shown: str) -> Callable[[Any], Any]:
-    """What answers a server that asks for the password as it is: whoever asks may be somebody else."""
-
-    class Refusal:
-        def __init__(self, connection: Any) -> None:
-            """Nothing of the connection is needed."""
-
-        def authenticate(self, packet: Any) -> Any:
-            raise BadRequest(
-                f"{shown} asks for the password in the clear, and is not proven to be who it says.",
-                remedy="Add ssl-mode=verify_identity, and ssl-ca=FILE if its certificate is your own.",
-            )
-
-    return Refusal

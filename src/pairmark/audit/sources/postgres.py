@@ -11,7 +11,7 @@ import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import duckdb
 
-from pairmark.audit.sources.postgres_address import TABLES, PostgresAddress
+from pairmark.audit.sources.postgres_address import TABLES, UNIQUE, PostgresAddress
 from pairmark.audit.sources.postgres_commits import committed
 from pairmark.audit.sources.reach import WHOLE, Reach
 from pairmark.audit.sources.statements import literal, narrowed, quoted
@@ -99,6 +99,15 @@ class PostgresTable(PostgresAddress):
     @property
     def _kinds(self) -> dict[str, str]:
         return self._tables[self._chosen]
+
+    def unique(self) -> list[frozenset[str]]:
+        """The columns of each unique key over all rows of the table."""
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(UNIQUE, (".".join(map(quoted, self._chosen.split(".", 1))),))
+                return [frozenset(json.loads(columns)) for (columns,) in cursor.fetchall()]
+        except adbc_driver_manager.Error as error:
+            raise self._refusal(error) from error
 
     def reach(self) -> Reach:
         """Everything was there."""

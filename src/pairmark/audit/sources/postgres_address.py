@@ -3,7 +3,11 @@
 import re
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+
+from pairmark.errors import BadRequest
+
+FORM = "Write it as postgresql://user@host:5432/database?table=schema.name; what is no letter or digit in a name as %40 and so on."
 
 TABLES = """
 SELECT n.nspname || '.' || c.relname AS name,
@@ -15,6 +19,13 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdro
 GROUP BY 1 ORDER BY 1
 """
 """Every table that may be read, with its columns and their types, as JSON."""
+
+UNIQUE = """
+SELECT (SELECT json_agg(a.attname) FROM pg_attribute a
+    WHERE a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]))::text
+FROM pg_index i WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+"""
+"""The columns of each unique key over all rows of a table, as JSON."""
 
 
 @dataclass
@@ -28,6 +39,7 @@ class PostgresAddress:
     def at(cls, text: str) -> Self:
         """Take `?table=` out of the address; the rest is for the driver."""
         parts = urlsplit(text)
+        _check(text, parts)
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         table = options.pop("table", None)
         return cls(urlunsplit(parts._replace(query=urlencode(options))), table)
@@ -39,3 +51,15 @@ class PostgresAddress:
         return re.sub(r"(?i)(password=)[^&]*", r"\1***", hidden).rstrip("?") + (
             f" table {self.table}" if self.table else ""
         )
+
+
+def _check(text: str, parts: SplitResult) -> None:
+    """Refuse what would be taken apart in the wrong place; a refusal repeats nothing that may be a password."""
+    if not text.partition(":")[2].startswith("//"):
+        raise BadRequest(f"This {parts.scheme}: address has no // where the server begins.", remedy=FORM)
+    names = [one.partition("=")[0] for one in parts.query.split("&")]
+    if "#" in text or "@" in parts.path or parts.netloc.count("@") > 1 or any("@" in one for one in names):
+        raise BadRequest(f"This {parts.scheme}:// address has an @ or # in a place where none can be.", remedy=FORM)
+    ports = [one.rpartition("]")[2].partition(":")[2] for one in parts.netloc.rpartition("@")[2].split(",")]
+    if not all(one.isdigit() for one in ports if one):
+        raise BadRequest(f"This {parts.scheme}:// address has no proper host and port.", remedy=FORM)

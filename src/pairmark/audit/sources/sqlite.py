@@ -93,6 +93,17 @@ class SqliteTable:
     def _table(self) -> str:
         return choose(self.tables(), self.table, self.shown)
 
+    def unique(self) -> list[frozenset[str]]:
+        """The columns of each unique key over all rows of the table."""
+        table = quoted(self._table())
+        with closing(sqlite3.connect(f"file:{self.path.absolute()}?mode=ro", uri=True)) as connection:
+            primary = frozenset(row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[5])
+            names = [row[1] for row in connection.execute(f"PRAGMA index_list({table})") if row[2] and not row[4]]
+            indexed = [
+                frozenset(row[2] for row in connection.execute(f"PRAGMA index_info({quoted(name)})")) for name in names
+            ]
+        return [one for one in [primary, *indexed] if one and None not in one]
+
     def tables(self) -> dict[str, list[str]]:
         """Tables and views with their columns."""
         if not self.path.is_file():

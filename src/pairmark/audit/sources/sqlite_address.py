@@ -2,9 +2,11 @@
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 
 def split(rest: str) -> tuple[Path, str | None]:
-    """File and table from what follows `sqlite:`, such as app.db?table=outbox."""
+    """File and table from what follows `sqlite:`, such as app.db?table=outbox; %26 is an & in a name."""
     path, _, options = rest.removeprefix("//").partition("?")
-    return Path(path), dict(re.findall(r"(\w+)=([^&]*)", options)).get("table")
+    table = dict(re.findall(r"(\w+)=([^&]*)", options)).get("table")
+    return Path(path), unquote(table) if table else table

@@ -1,13 +1,14 @@
 """What the ways of `pairmark audit` ask in the same words: a source, its columns, what the same fact means, the form of output."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from pairmark.errors import BadRequest, Busy
 
 EXIT_CODES = {"clean": 0, "findings": 1, "undetermined": 3}
+WORST_FIRST = ("findings", "undetermined", "clean")
 PARTS = ("aggregate", "type", "time", "id", "payload", "published", "key", "correlation")
 GENTLE = {"max_parallel_workers_per_gather": "0", "lock_timeout": "1s", "statement_timeout": "60s"}
 KEYS = "aggregate,type,id,key,correlation,payload"
@@ -55,6 +56,11 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     """The form of output."""
     parser.add_argument("--json", action="store_true", help="machine-readable output on stdout and nothing else there")
     parser.add_argument("--verbose", action="store_true", help="show where an error comes from")
+
+
+def worst_of(verdicts: Collection[str]) -> str:
+    """The worst verdict of several looks or parts; without any, nothing is known."""
+    return next((one for one in WORST_FIRST if one in verdicts), "undetermined")
 
 
 def chosen(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pairmark.cli.audit.asked import EXIT_CODES, SOURCE, add_source, chosen, engine, one_error_code, unique_on
+from pairmark.cli.audit.asked import EXIT_CODES, SOURCE, add_source, chosen, engine, one_error_code, unique_on, worst_of
 from pairmark.cli.output import put_json, say
 from pairmark.errors import BadRequest
 
@@ -61,21 +61,31 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadRequest("Nothing to join with was named.", remedy="Give --ledger, --consumers or --effect.")
     with one_error_code():
         found = _impact(arguments) if arguments.ledger else None
-        looked_for = _looked_for(arguments)
-        effects = list(_effects(arguments, looked_for))
+        told = _told(arguments)
+        looked_for = _looked_for(arguments) if told and told.again else []
+        effects = list(_effects(arguments, looked_for, told.again)) if told and told.again else []
     if found is not None:
         _write(found, arguments)
     if arguments.json:
         ledger = found.as_dict() if found else None
-        put_json({"ledger": ledger, "consumers": [one.as_dict() for one in effects],
+        again = len(told.again) if told else None
+        put_json({"ledger": ledger, "told_again": again, "consumers": [one.as_dict() for one in effects],
                   "presets": [one.as_dict() for one in looked_for]})  # fmt: skip
     else:
         if found is not None:
             _say_ledger(found)
+        if told and not told.again:
+            say(_NOTHING_AGAIN[told.verdict])
         for one in looked_for:
             say(one.says)
         _say_effects(effects)
-    return EXIT_CODES[_verdict(found, effects, looked_for)]
+    return EXIT_CODES[_verdict(found, told, effects, looked_for)]
+
+
+_NOTHING_AGAIN = {
+    "clean": "Nothing was told more than once, so no consumer can have acted on a duplicate; none was asked.",
+    "undetermined": "Nothing was told more than once in what could be seen, which proves nothing; no consumer was asked.",
+}
 
 
 def _impact(arguments: argparse.Namespace) -> Any:
@@ -93,23 +103,32 @@ def _impact(arguments: argparse.Namespace) -> Any:
     )
 
 
-def _looked_for(arguments: argparse.Namespace) -> list[Any]:
-    from pairmark.audit.consumers import look_for_presets  # noqa: PLC0415 - its engine is an extra
+def _told(arguments: argparse.Namespace) -> Any:
+    """What the source tells, if consumers are to be asked about it; what was asked for is looked at before anything is read."""
+    from pairmark.audit.consumers import parse_effect  # noqa: PLC0415 - its engine is an extra
+    from pairmark.audit.impact import told_by  # noqa: PLC0415
 
     if arguments.preset and not arguments.consumers:
         raise BadRequest("--preset says what to look for, but not where.", remedy="Give --consumers, too.")
+    for text in arguments.effect:
+        parse_effect(text)
+    if not (arguments.consumers or arguments.effect):
+        return None
+    return told_by(arguments.source, unique_on=unique_on(arguments), **chosen(arguments))
+
+
+def _looked_for(arguments: argparse.Namespace) -> list[Any]:
+    from pairmark.audit.consumers import look_for_presets  # noqa: PLC0415 - its engine is an extra
+
     return look_for_presets(arguments.consumers, arguments.preset) if arguments.consumers else []
 
 
-def _effects(arguments: argparse.Namespace, looked_for: list[Any]) -> Iterator[Any]:
+def _effects(arguments: argparse.Namespace, looked_for: list[Any], told: dict[str, int]) -> Iterator[Any]:
     from pairmark.audit import consumers  # noqa: PLC0415 - its engine is an extra
-    from pairmark.audit.impact import repeated_aggregates  # noqa: PLC0415
 
     named = [consumers.parse_effect(text) for text in arguments.effect]
     named += [effect for one in looked_for for effect in one.effects]
-    if named:
-        _, told, _ = repeated_aggregates(arguments.source, unique_on=unique_on(arguments), **chosen(arguments))
-        yield from (consumers.effects(effect, told) for effect in named)
+    yield from (consumers.effects(effect, told) for effect in named)
 
 
 def _write(found: Any, arguments: argparse.Namespace) -> None:
@@ -123,15 +142,15 @@ def _write(found: Any, arguments: argparse.Namespace) -> None:
         put(arguments.refund_sql.absolute().parent, {arguments.refund_sql.name: content})
 
 
-def _verdict(found: Any, effects: list[Any], looked_for: list[Any]) -> str:
+def _verdict(found: Any, told: Any, effects: list[Any], looked_for: list[Any]) -> str:
     """The worst of all; a part of which there is no table is not known, and so never clean."""
-    absent = ["undetermined" for one in looked_for if not one.effects]
-    verdicts = (
-        absent
-        + ([found.verdict] if found else [])
-        + [{"repeated": "findings", "one each": "clean", "nothing": "undetermined"}[one.verdict] for one in effects]
-    )
-    return next(one for one in ("findings", "undetermined", "clean") if one in verdicts)
+    from pairmark.audit.consumers import VERDICTS  # noqa: PLC0415 - its engine is an extra
+
+    verdicts = [VERDICTS[one.verdict] for one in effects]
+    verdicts += ["undetermined" for one in looked_for if not one.effects]
+    verdicts += [told.verdict] if told and not told.again else []
+    verdicts += [found.verdict] if found else []
+    return worst_of(verdicts)
 
 
 def _say_ledger(found: Any) -> None:
@@ -167,7 +186,7 @@ def _in(one: Any) -> str:
 def _say_effects(effects: list[Any]) -> None:
     for one in effects:
         most = f", {one.repeated_facts:,} of them more than once, {one.most:,} at most" if one.repeated_facts else ""
-        counted = f"{one.rows:,} rows for {one.facts_with_effect:,} facts{most}"
+        counted = f"{one.rows:,} rows for {one.facts_with_effect:,} of {one.facts:,} facts{most}"
         columns = f"{one.key} and {one.effect}" if one.effect else one.key
         say(f"{one.name} ({one.table}, by {columns}) {one.says}: {counted}.")
         for example in one.examples:

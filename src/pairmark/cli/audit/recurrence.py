@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pairmark.cli.audit.asked import EXIT_CODES, add_source, chosen, engine, one_error_code, unique_on
+from pairmark.cli.audit.asked import EXIT_CODES, add_source, chosen, engine, one_error_code, unique_on, worst_of
 from pairmark.cli.output import note, put_json, say
 from pairmark.cli.signals import Stopped
 from pairmark.errors import BadRequest
@@ -30,7 +30,8 @@ def _add_watch(ways: Any) -> None:
         "watch",
         help="look again and again whether facts repeat, with metrics",
         description="Look for new duplicates pass after pass. On PostgreSQL only facts with new rows are looked at, with a "
-        "look-back for late commits; a full look comes round every --full-every. "
+        "look-back for late commits; rows that come with an older time are seen by the full look that comes round every "
+        "--full-every. "
         "Exit codes: 0 clean, 1 new duplicates, 2 error, 3 undetermined.",
     )
     add_source(watching)
@@ -119,7 +120,7 @@ class _Teller:
             watched, SystemClock(), arguments.look_back, arguments.full_every, arguments.expect_within, memory
         )
         self._figures = metrics.Figures(watched.shown, lambda: self._watch.memory)
-        self._worst, self._advised = "undetermined", ""
+        self._seen, self._advised = set[str](), ""
         if arguments.listen:
             bound = open_now.enter_context(metrics.served(self._figures, arguments.listen))
             note(f"Metrics at http://{bound}/metrics")
@@ -135,11 +136,10 @@ class _Teller:
             self._module.follow(self._watch, lambda: not waiting.wait(seconds), self._tell, self._failed)
         except Stopped:
             note("Stopped.")
-        return EXIT_CODES[self._worst]
+        return EXIT_CODES[worst_of(self._seen)]
 
     def _tell(self, done: Any) -> None:
-        order = ("undetermined", "clean", "findings")
-        self._worst = max(self._worst, done.verdict, key=order.index)
+        self._seen.add(done.verdict)
         self._figures.tell(done)
         if done.advice and done.advice != self._advised:
             note(done.advice)
