@@ -19,6 +19,7 @@ from pairmark.services.assessment import content, fetching
 from pairmark.services.assessment.batches import Batch
 from pairmark.storage.connection import Database, execute
 from pairmark.storage.texts import storage_id
+from pairmark.working import work_once
 from support.content import FakeContent, Script, cut, endless, ok, raw, silent, status
 from support.contract import enter, request
 from support.system import books
@@ -195,6 +196,46 @@ def test_a_service_that_stays_down_ends_the_batch_at_its_deadline_with_the_reaso
     )
     assert 10 < len(content_service.asked()) < 40
     assert self_check(system.database).findings == []
+
+
+def test_a_worker_that_runs_once_a_night_fetches_before_it_gives_up(
+    make: Make, content_service: FakeContent, clock: ManualClock
+):
+    """Nobody was there in between, so that time counts for no deadline."""
+    content_service.play("t", status(503))
+    first = make()
+    batch = enter(first, asking_for("t", "t"))
+    work_once(first)
+    first.close()
+    clock.advance(86_400)
+    content_service.has("t", "text")
+    second = make()
+    assert work_once(second) > 0
+    now = second.assessment.batch(batch.id)
+    assert now is not None
+    assert now.status.is_complete, now.error
+
+
+def test_what_is_overdue_has_its_turn_before_the_monitor_gives_it_up(
+    make: Make, content_service: FakeContent, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+):
+    """A process was there all the time; the service comes back in the last moment, and its texts take several rounds."""
+    monkeypatch.setattr(fetching, "ROUND", 2)
+    names = [f"t{k}" for k in range(6)]
+    for name in names:
+        content_service.play(name, status(503))
+    system = make()
+    batch = enter(system, asking_for(*names))
+    for _ in range(28):
+        clock.advance(500)
+        system.monitor.step()
+    for name in names:
+        content_service.has(name, f"text {name}")
+    clock.advance(500)
+    work_once(system)
+    now = system.assessment.batch(batch.id)
+    assert now is not None
+    assert now.status.is_complete, now.error
 
 
 def test_pauses_grow_to_their_limit_and_a_service_may_ask_for_longer_ones(
