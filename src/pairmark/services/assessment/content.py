@@ -105,8 +105,10 @@ class Content:
                 [seen.id],
             )
         look = self._look([row[2] for row in essays])
-        if look.missing and self._leave_to_fetching(seen, look.missing):
-            return True
+        if look.missing:
+            there = self._somebody_fetches()
+            if there or self._texts.any_fetched():
+                return self._leave(seen, [] if there else look.missing)
         with self._database.transaction("assessment") as tx:
             execute(tx, NOTE_TEXTS, [[row[0] for row in essays], look.words, look.problems, seen.id])
         bad = [f"{row[1]} ({problem})" for row, problem in zip(essays, look.problems, strict=True) if problem]
@@ -126,17 +128,19 @@ class Content:
             look.missing += [one for one in portion if one not in bodies]
         return look
 
-    def _leave_to_fetching(self, seen: Batch, missing: Sequence[str]) -> bool:
-        """Let the batch wait if somebody fetches texts: this process, another one now, or one that did so here before."""
+    def _somebody_fetches(self) -> bool:
+        """Whether a process is there that knows the content service: this one or another."""
+        if self._fetched:
+            return True
         with self._database.transaction("assessment") as tx:
-            there = self._fetched or held_by_somebody(tx, FETCHING)
-        if not there and not self._texts.any_fetched():
-            return False
+            return held_by_somebody(tx, FETCHING)
+
+    def _leave(self, seen: Batch, in_vain: Sequence[str]) -> bool:
+        """Leave the batch to `Fetching`; of texts that nobody will fetch now, everybody can see why."""
         with self._database.transaction("assessment") as tx:
-            if not there:
-                execute(tx, LEFT, [NOBODY_FETCHES, seen.id, seen.version, list(missing)])
-            execute(tx, LEAVE, [seen.id, seen.version])
-        return True
+            if in_vain:
+                execute(tx, LEFT, [NOBODY_FETCHES, seen.id, seen.version, list(in_vain)])
+            return bool(execute(tx, LEAVE, [seen.id, seen.version]))
 
     def _begin(self, seen: Batch, texts: Sequence[tuple[str, str]]) -> bool:
         """Take over earlier verdicts, then send the first wave."""
