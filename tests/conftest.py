@@ -20,5 +20,6 @@ pytest_plugins = [
     "support.roads",
     "support.fleet",
     "support.content",
+    "support.fetched",
     "support.mariadb",
 ]

@@ -14,7 +14,7 @@ import msgspec
 from pairmark.bootstrap import System, judge_for, open_system
 from pairmark.config import load
 from pairmark.domain.result import AssessmentResult
-from pairmark.domain.stopping import largest_budget
+from pairmark.domain.stopping import MOST_ESSAYS, largest_budget
 from pairmark.errors import BadRequest
 from pairmark.events.catalogue import Design, EssayRef
 from pairmark.judges.spec import parse_judge
@@ -29,7 +29,6 @@ from pairmark.watch import OnProgress, Progress, run
 __all__ = ["Choices", "OnProgress", "Progress", "assess", "prepare", "retry", "run", "submit"]
 
 LOCAL_USER = "local"
-MOST_ESSAYS = 20_000
 MOST_COMPARISONS = 2_000_000
 LONGEST_LABEL = 200
 LARGEST_SEED = 2**63 - 1

@@ -183,10 +183,10 @@ class System:
         """Everything this process does, by name."""
         steps: dict[str, Step] = {"relay": self.relay_step} if "relay" in self.roles else {}
         steps |= {group: consumer.step for group, consumer in self.consumers.items() if group in self.roles}
+        steps |= {} if self.fetching is None else {"fetching": self.fetching.step}
         of_roles = {"assessment": ("continuation", self.continuation.step), "judging": ("asker", self.asker.step),
                     "monitor": ("monitor", self.monitor.step)}  # fmt: skip
-        steps |= dict(step for role, step in of_roles.items() if role in self.roles)
-        return steps if self.fetching is None else steps | {"fetching": self.fetching.step}
+        return steps | dict(step for role, step in of_roles.items() if role in self.roles)
 
     def deliver(self) -> int:
         """Move and apply the messages that are there now, on this thread; asks and decides nothing."""

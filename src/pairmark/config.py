@@ -75,9 +75,21 @@ def postgres_url(url: str) -> str:
     return url
 
 
+_OF_KUBERNETES = re.compile(
+    r"(\w+_)?(SERVICE_HOST=.*|SERVICE_PORT(_\w+)?=.*|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?=.*|PORT=(tcp|udp|sctp)://.*)"
+)
+"""What Kubernetes sets in every container where a service has such a name; no setting of ours."""
+
+
+def _given(begin: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """What is set under names that begin so."""
+    named = {name: value for name, value in environ.items() if name.startswith(begin)}
+    return {k: v for k, v in named.items() if not _OF_KUBERNETES.fullmatch(f"{k.removeprefix(begin)}={v}")}
+
+
 def _own_databases(environ: Mapping[str, str], main: str | None) -> dict[str, str]:
     """Addresses by service; one that is the main address is none of its own."""
-    given = {name: value for name, value in environ.items() if name.startswith(f"{DATABASE}_") and value}
+    given = {name: value for name, value in _given(f"{DATABASE}_", environ).items() if value}
     unknown = sorted(given.keys() - {f"{DATABASE}_{service.upper()}" for service in OWN_DATABASE})
     if unknown:
         raise BadRequest(
@@ -144,7 +156,7 @@ KAFKA_ALLOWED = ("security.", "sasl.", "ssl.", "client.", "socket.", "broker.", 
 
 def kafka_settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Settings of librdkafka from the environment: `PAIRMARK_KAFKA_SASL_PASSWORD` is `sasl.password`, and so on."""
-    given = {name.removeprefix(KAFKA).lower().replace("_", "."): name for name in environ if name.startswith(KAFKA)}
+    given = {name.removeprefix(KAFKA).lower().replace("_", "."): name for name in _given(KAFKA, environ)}
     for setting, name in given.items():
         if not setting.startswith(KAFKA_ALLOWED):
             raise BadRequest(

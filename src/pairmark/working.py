@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from pairmark.bootstrap import System
 from pairmark.errors import Busy
-from pairmark.messaging.loop import Loop
+from pairmark.messaging.loop import Loop, drain
 
 LOOK_EVERY = 1.0
 JOIN_SECONDS = 30.0
@@ -32,9 +32,17 @@ def work(system: System, tell: Tell) -> None:
 
 
 def work_once(system: System) -> int:
-    """Do all that can be done now, on this thread; returns how much that was."""
+    """Do all that can be done now, on this thread; returns how much that was.
+
+    Nothing is given up for its deadline before it had its turn: time without a process does not count.
+    """
     _join(system)
-    done, quiet = 0, 0
+    system.asker.go_on()
+    if system.fetching is not None:
+        system.fetching.go_on()
+    if "monitor" in system.roles:
+        system.monitor.resume()
+    done, quiet = drain({name: step for name, step in system.steps().items() if name != "monitor"}), 0
     while quiet < QUIET_ROUNDS:
         now = system.drain()
         done, quiet = done + now, 0 if now else quiet + 1

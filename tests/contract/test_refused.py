@@ -10,6 +10,7 @@ import pytest
 from pairmark.audit.selfcheck import self_check
 from pairmark.bootstrap import System
 from pairmark.clock import ManualClock
+from pairmark.domain.stopping import MOST_ESSAYS
 from pairmark.messaging.transport import MAX_REQUEST
 from pairmark.storage.connection import execute
 from support.callbacks import open_comparisons, settle
@@ -71,6 +72,9 @@ BAD: dict[str, tuple[Callable[[], str], str]] = {
     "a share above one": (lambda: changed(design={"success_rate": 1.5}), "quarantine"),
     "a clock that is none": (
         lambda: json.dumps(envelope(REQUESTED, request(FOUR), event_timestamp="tomorrow")), "quarantine"),
+    "more essays than a batch takes": (
+        lambda: changed(essays_for_cj=[{"essay_id": f"{k}", "text_storage_id": "x"} for k in range(MOST_ESSAYS + 1)]),
+        "dead"),
     "longer than any result could be": (lambda: changed(course_code="x" * MAX_REQUEST), "dead"),
 }  # fmt: skip
 

@@ -1,7 +1,6 @@
 """Texts of a request: sent along with it, or fetched from another service, which may be slow, down or wrong."""
 
 import threading
-from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -20,39 +19,8 @@ from pairmark.storage.connection import Database, execute
 from pairmark.storage.texts import storage_id
 from support.content import FakeContent, Script, cut, endless, ok, raw, silent, status
 from support.contract import enter, request
+from support.fetched import Make, again, asking_for
 from support.system import books
-
-Make = Callable[[], System]
-
-
-@pytest.fixture
-def make(database: Database, clock: ManualClock, content_service: FakeContent) -> Iterator[Make]:
-    """Processes over one database that fetch from the service."""
-    made: list[System] = []
-
-    def one() -> System:
-        made.append(System(database, clock=clock, content=content_service.access))
-        made[-1].accounts.ensure_default()
-        return made[-1]
-
-    yield one
-    for system in made:
-        system.close()
-
-
-def asking_for(*identities: str, **fields: Any) -> dict[str, Any]:
-    """A request that names its texts by these ids."""
-    essays = [{"essay_id": f"essay-{k}", "text_storage_id": one} for k, one in enumerate(identities)]
-    return request(essays, design={"judge": "surface"}) | fields
-
-
-def again(system: System, clock: ManualClock, batch: Batch, seconds: float = 100) -> Batch:
-    """Let time pass and everything happen that then may."""
-    clock.advance(seconds)
-    system.drain()
-    now = system.assessment.batch(batch.id)
-    assert now is not None
-    return now
 
 
 def test_texts_come_from_the_service_and_are_what_is_judged(make: Make, content_service: FakeContent):
@@ -271,19 +239,6 @@ def test_at_most_eight_texts_are_asked_for_at_once_outside_any_transaction(
     assert content_service.most_at_once == 8
     assert states == []
     assert len(content_service.asked()) == number
-
-
-def test_only_one_process_asks_the_service(make: Make, content_service: FakeContent, clock: ManualClock):
-    content_service.play("t", status(500))
-    first, second = make(), make()
-    batch = enter(first, asking_for("t", "t"))
-    asked = len(content_service.asked())
-    clock.advance(100)
-    second.drain()
-    assert len(content_service.asked()) == asked
-    first.close()
-    content_service.has("t", "text")
-    assert again(second, clock, batch).status.is_complete
 
 
 def test_a_cancelled_batch_is_fetched_no_more(make: Make, content_service: FakeContent, clock: ManualClock):

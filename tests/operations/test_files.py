@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from pairmark.cli.main import build_parser
-from pairmark.config import load
+from pairmark.config import kafka_settings, load
+from pairmark.errors import BadRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "packaging" / "pairmark-worker@.service"
@@ -117,8 +118,40 @@ def test_the_unit_starts_a_worker_that_the_program_knows_and_stops_it_in_time():
     assert options
     understood([*words[:-1], *options[1].split()])
     assert settings["Restart"] == ["always"]
+    assert settings["RestartPreventExitStatus"] == [str(BadRequest.exit_code)]
     assert int(settings["TimeoutStopSec"][0]) > 10
     assert settings["EnvironmentFile"][0] == "/etc/pairmark/worker.env"
+
+
+def test_each_instance_of_the_unit_has_a_folder_of_its_own():
+    """Each runs as a user of its own, who may not read what another has written."""
+    settings = unit()
+    assert settings["DynamicUser"] == ["yes"]
+    (folder,) = settings["StateDirectory"]
+    assert "%i" in folder
+    assert f"PAIRMARK_HOME=%S/{folder}" in settings["Environment"][0].split()
+
+
+def test_what_kubernetes_says_of_its_services_is_no_setting():
+    told = {}
+    for service in ("KAFKA", "DATABASE", "DATABASE_JUDGING"):
+        told |= {
+            f"PAIRMARK_{service}_SERVICE_HOST": "10.0.0.1",
+            f"PAIRMARK_{service}_SERVICE_PORT": "9092",
+            f"PAIRMARK_{service}_SERVICE_PORT_PLAIN": "9092",
+            f"PAIRMARK_{service}_PORT": "tcp://10.0.0.1:9092",
+            f"PAIRMARK_{service}_PORT_9092_TCP": "tcp://10.0.0.1:9092",
+            f"PAIRMARK_{service}_PORT_9092_TCP_PROTO": "tcp",
+            f"PAIRMARK_{service}_PORT_9092_TCP_PORT": "9092",
+            f"PAIRMARK_{service}_PORT_9092_TCP_ADDR": "10.0.0.1",
+        }
+    asked = {"PAIRMARK_DATABASE": "postgresql://a/b", "PAIRMARK_DATABASE_JUDGING": "postgresql://c/d"}
+    assert load(environ=told | asked).elsewhere == {"judging": "postgresql://c/d"}
+    assert kafka_settings(told | {"PAIRMARK_KAFKA_SASL_USERNAME": "me"}) == {"sasl.username": "me"}
+    with pytest.raises(BadRequest, match="PAIRMARK_DATABASE_PORT names no service"):
+        load(environ={"PAIRMARK_DATABASE_PORT": "5432"})
+    with pytest.raises(BadRequest, match="PAIRMARK_KAFKA_PORT is no setting"):
+        kafka_settings({"PAIRMARK_KAFKA_PORT": "9092"})
 
 
 @pytest.mark.may_skip(reason="systemd is on Linux only, and not on all of them")

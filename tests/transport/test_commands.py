@@ -1,14 +1,17 @@
 """`topics`, `outbox` and `deadletter` as people use them: what they say, what they change, and how they end."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from confluent_kafka.admin import ConfigResource
 
 from pairmark.bootstrap import System
+from pairmark.errors import Busy
 from pairmark.events.catalogue import BY_TOPIC, AssessmentCompleted
+from pairmark.messaging import topics
 from pairmark.messaging.kafka_connection import KafkaConnection
 from pairmark.messaging.transport import Failure
 from pairmark.storage.connection import Database
@@ -51,6 +54,41 @@ def test_topics_are_made_once_and_what_is_wrong_with_them_is_told(platform: Pair
     assert {one["topic"] for one in told} == {wrong}
     assert [one["problem"].split()[:2] for one in told if one["fatal"]] == [["is", "compacted:"], ["keeps", "events"]]
     assert not any(platform.json("topics", "create").values())
+
+
+def test_topics_that_may_lose_events_are_told(
+    platform: Pairmark, named: Fleet, kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+):
+    """With one broker there are no copies, so those are asserted of the comparison alone."""
+    small = named.connection.prefix + AssessmentCompleted.topic
+    kafka.create(
+        12, name=small, retention_ms=str(topics.MONTH_MS), max_message_bytes="30000000", retention_bytes="1000000"
+    )
+    platform.json("topics", "create")
+    (told,) = platform.json("topics", "check")
+    assert (told["topic"], told["fatal"]) == (small, False)
+    assert "at most 1,000,000 bytes a partition (retention.bytes)" in told["problem"]
+
+
+def test_copies_of_which_one_is_enough_are_told(kafka: Kafka):
+    name = kafka.create(12, min_insync_replicas="1")
+    resource = ConfigResource(ConfigResource.Type.TOPIC, name)
+    config = kafka.admin.describe_configs([resource])[resource].result(30)
+    assert [one.problem for one in topics._safety(name, 1, config)] == []
+    (told,) = topics._safety(name, 3, config)
+    assert not told.fatal
+    assert "has 3 copies" in told.problem
+    assert "min.insync.replicas" in told.problem
+    assert [topics.settings("t", n).get("min.insync.replicas") for n in (-1, 1, 2, 3)] == [None, None, None, "2"]
+
+
+@pytest.mark.parametrize("ask", [topics.create, topics.check])
+def test_a_kafka_that_is_down_is_a_reason_to_come_back(
+    ask: Callable[[KafkaConnection], object], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(topics, "ANSWER_SECONDS", 0.5)
+    with pytest.raises(Busy, match=r"Kafka at 127\.0\.0\.1:1 cannot be reached"):
+        ask(KafkaConnection("127.0.0.1:1"))
 
 
 def test_topics_need_a_kafka_and_sensible_numbers(here: Pairmark):

@@ -18,7 +18,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="make those that are missing",
         description="Make the topics that are missing: 12 partitions each, never compacted, ends of batches kept for 30 days and "
-        "everything else for 7. Topics that are there stay as they are.",
+        "everything else for 7. With `--replication` 3 or more, an event counts as sent when two copies have it. "
+        "Topics that are there stay as they are.",
     )
     making.add_argument("--partitions", type=int, metavar="N", default=12, help="of each topic (default %(default)s)")
     making.add_argument(

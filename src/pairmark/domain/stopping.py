@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from pairmark.domain.statuses import StopReason
 
+MOST_ESSAYS = 20_000
+"""Texts of one batch."""
 MINIMUM_ANSWERS = 12
 """Callbacks before stability or the success rate mean anything (the incident platform's figure)."""
 

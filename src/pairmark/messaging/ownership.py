@@ -13,6 +13,16 @@ Thing = TypeVar("Thing")
 TAKE = """
 SELECT name FROM unnest(%s::text[]) AS n (name) WHERE pg_try_advisory_lock(hashtextextended(name, 1))
 """
+HELD = """
+SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 1)
+"""
+
+
+def held_by_somebody(tx: Tx, name: str) -> bool:
+    """Whether any process holds this lock; looking takes nothing."""
+    return bool(execute(tx, HELD, [name]))
 
 
 class OwnedConnection:

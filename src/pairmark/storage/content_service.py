@@ -35,6 +35,8 @@ MOST_REDIRECTS = 3
 MISSING = {404: "the content service does not have it", 410: "the content service has it no more"}
 NOT_THE_TEXTS_FAULT = frozenset({401, 403, 407, 408, 421, 425, 429})
 """Refusals that say nothing about the text: login, pace, time."""
+NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+"""Ways of writing that Python takes for charsets of texts, and nobody else."""
 BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -46,7 +48,7 @@ class ContentService:
     ) -> None:
         parts = urlsplit(access.url)
         self._origin = _origin(access.url)
-        self._target = access.url[access.url.index(parts.netloc) + len(parts.netloc) :]
+        self._target = access.url.partition("://")[2][len(parts.netloc) :]
         self._headers = {"Accept": "text/plain, text/*;q=0.9", "Accept-Encoding": "gzip", "User-Agent": "pairmark"}
         if access.token:
             self._headers["Authorization"] = f"Bearer {access.token}"
@@ -90,7 +92,7 @@ class ContentService:
                 deadline.check()
                 if not 300 <= answer.status < 400:
                     return self._text(answer, deadline)
-                elsewhere = urljoin(f"{self._origin}{target}", answer.headers.get("Location", ""))
+                elsewhere = _joined(f"{self._origin}{target}", answer.headers.get("Location", ""))
             finally:
                 answer.close()  # does nothing to a connection that has given everything and went back to the pool
             if _origin(elsewhere) != self._origin:
@@ -196,6 +198,13 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _joined(base: str, location: str) -> str:
+    """Where a redirect leads; nowhere if that is no address."""
+    with suppress(ValueError):
+        return urljoin(base, location)
+    return ""
+
+
 def _in_an_address(storage_id: str) -> str:
     """The id as one piece of an address; refuses what a server might take for a way up."""
     if not storage_id or {".", ".."} & set(storage_id.replace("\\", "/").split("/")):
@@ -208,7 +217,10 @@ def _decoded(body: bytes, charset: Any) -> str:
     marked = next((name for mark, name in BOMS if body.startswith(mark)), None)
     name = marked or (charset if isinstance(charset, str) else "utf-8")
     try:
+        if codecs.lookup(name).name in NO_CHARSETS:
+            raise LookupError(name)
         text = body.decode(name).removeprefix("\ufeff")
+        text.encode()  # a charset may give halves of characters, which nothing can store
     except (LookupError, ValueError) as error:
         raise NoText(f"it cannot be read as {name[:40]}") from error
     if "\x00" in text:
@@ -224,7 +236,7 @@ def _seconds(said: str | None) -> float | None:
         return None
     if said.strip().isdecimal():
         return float(said)
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         return max(parsedate_to_datetime(said).timestamp() - time.time(), 0.0)
     return None
 

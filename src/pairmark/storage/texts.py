@@ -86,6 +86,11 @@ class TextStore:
             )
             return found | dict(execute(tx, "SELECT storage_id, body FROM text WHERE storage_id = ANY(%s)", [wanted]))
 
+    def any_fetched(self) -> bool:
+        """Whether any text of another service was ever kept here."""
+        with self._database.transaction("content") as tx:
+            return bool(execute(tx, "SELECT FROM fetched LIMIT 1"))
+
     def missing(self, storage_ids: Iterable[str]) -> list[str]:
         """Which of these ids are unknown, sorted."""
         wanted = sorted(set(storage_ids))

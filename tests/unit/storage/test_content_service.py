@@ -69,6 +69,9 @@ REFUSED = {
     "another charset than declared": (ok("å".encode("latin-1")), "cannot be read as utf-8"),
     "a charset nobody knows": (ok(b"x", "text/plain; charset=klingon"), "cannot be read as klingon"),
     "a charset that is none": (ok(b"x", "text/plain; charset=zlib_codec"), "cannot be read as zlib_codec"),
+    "half a character in UTF-7": (ok(b"+2AA-", "text/plain; charset=utf-7"), "cannot be read as utf-7"),
+    "escapes of Python": (ok(rb"\ud800", "text/plain; charset=unicode_escape"), "cannot be read as unicode_escape"),
+    "names of hosts": (ok(b"abc", "text/plain; charset=IDNA"), "cannot be read as IDNA"),
     "a zero byte": (ok(b"a\0b"), "zero byte"),
     "one character too many": (ok(b"x" * (LONGEST_TEXT + 1)), "1,000,000 characters"),
     "no end": (endless(), "4,000,000 bytes"),
@@ -107,6 +110,9 @@ LATER = {
     "moved to another port": (status(302, "Location: http://127.0.0.1:1/x"), "another host", None),
     "moved to another scheme": (status(302, "Location: file:///etc/passwd"), "another host", None),
     "moved without a scheme": (status(302, "Location: //elsewhere.example/x"), "another host", None),
+    "moved to no address": (status(302, "Location: //["), "another host", None),
+    "busy until a moment in no zone": (
+        status(503, "Retry-After: Mon, 01 Jan 2024 00:00:00 +99999999999999"), "status 503", None),
     "moved in a circle": (status(302, "Location: /v1/content/t"), "in a circle", None),
 }  # fmt: skip
 
@@ -130,6 +136,13 @@ def test_a_moment_to_come_back_at_is_understood(content_service: FakeContent, se
         service.get("t")
     assert caught.value.later is not None
     assert 60 < caught.value.later <= 100
+
+
+@pytest.mark.parametrize("host", ["http", "p", "content:8080"])
+def test_a_host_may_be_called_as_the_scheme_is(host: str):
+    service = ContentService(ContentAccess(f"http://{host}/v1/{{id}}"))
+    assert service._target == "/v1/{id}"
+    service.close()
 
 
 def test_a_service_that_is_not_there_is_told_as_such():

@@ -1,17 +1,19 @@
 """FETCHING_CONTENT: looking at every text once before anything is asked, and taking over the verdicts of an earlier generation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
 from pairmark.clock import Clock
 from pairmark.domain.statuses import Status, StopReason
+from pairmark.messaging.ownership import held_by_somebody
 from pairmark.services.assessment import batches, waves
 from pairmark.services.assessment.batches import Batch
 from pairmark.services.assessment.evidence import read_asked
 from pairmark.services.assessment.finalization import Finalization
 from pairmark.storage.connection import Database, Tx, execute
-from pairmark.storage.texts import LONGEST_TEXT, TextSource
+from pairmark.storage.texts import LONGEST_TEXT, TextStore
 
 REUSE = """
 WITH RECURSIVE earlier AS (
@@ -53,8 +55,26 @@ WHERE essay.batch_id = %s AND essay.ordinal = x.ordinal
 LEAVE = (
     "UPDATE batch SET due = false WHERE id = %s AND version = %s AND due AND status = 'FETCHING_CONTENT' RETURNING id"
 )
+LEFT = """
+UPDATE essay SET problem = %s FROM batch WHERE batch.id = essay.batch_id AND batch.id = %s AND version = %s AND due
+    AND status = 'FETCHING_CONTENT' AND text_storage_id = ANY(%s)
+"""
+NOBODY_FETCHES = "no process was there that knows the content service (PAIRMARK_CONTENT_URL)"
 AWAITED = "SELECT count(*), max(problem) FROM essay WHERE batch_id = %s AND problem IS NOT NULL"
 NAMED = 5
+PORTION = 50
+"""Texts in memory at once; one may be a million characters."""
+FETCHING = "fetching"
+"""The lock of the process that fetches."""
+
+
+@dataclass
+class _Look:
+    """What was seen of the texts of a batch, essay by essay."""
+
+    words: list[int] = field(default_factory=list)
+    problems: list[str | None] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 class Content:
@@ -63,13 +83,13 @@ class Content:
     def __init__(
         self,
         database: Database,
-        texts: TextSource,
+        texts: TextStore,
         finalization: Finalization,
         clock: Clock,
         *,
         fetched: bool = False,
     ) -> None:
-        """`fetched`: texts that are not here are left to `Fetching`."""
+        """`fetched`: this process fetches texts that are not here; otherwise another one may."""
         self._fetched = fetched
         self._database = database
         self._texts = texts
@@ -84,20 +104,43 @@ class Content:
                 "SELECT ordinal, essay_id, text_storage_id FROM essay WHERE batch_id = %s ORDER BY ordinal",
                 [seen.id],
             )
-        bodies = self._texts.fetch(row[2] for row in essays)
-        if self._fetched and any(row[2] not in bodies for row in essays):
-            with self._database.transaction("assessment") as tx:
-                return bool(execute(tx, LEAVE, [seen.id, seen.version]))
-        problems = [_problem(bodies.get(row[2])) for row in essays]
-        words = [len(bodies.get(row[2], "").split()) for row in essays]
+        look = self._look([row[2] for row in essays])
+        if look.missing:
+            there = self._somebody_fetches()
+            if there or self._texts.any_fetched():
+                return self._leave(seen, [] if there else look.missing)
         with self._database.transaction("assessment") as tx:
-            execute(tx, NOTE_TEXTS, [[row[0] for row in essays], words, problems, seen.id])
-        bad = [f"{row[1]} ({problem})" for row, problem in zip(essays, problems, strict=True) if problem]
+            execute(tx, NOTE_TEXTS, [[row[0] for row in essays], look.words, look.problems, seen.id])
+        bad = [f"{row[1]} ({problem})" for row, problem in zip(essays, look.problems, strict=True) if problem]
         if bad:
             return self._finalization.fail(seen, StopReason.TEXTS_UNUSABLE, texts_unusable(bad, len(essays)))
         if len(essays) < 2:
             return self._finalization.finalize_single_essay(seen)
         return self._begin(seen, [(row[1], row[2]) for row in essays])
+
+    def _look(self, storage_ids: Sequence[str]) -> _Look:
+        """Read the texts, some at a time."""
+        look = _Look()
+        for portion in _portions(storage_ids):
+            bodies = self._texts.fetch(portion)
+            look.words += [len(bodies.get(one, "").split()) for one in portion]
+            look.problems += [_problem(bodies.get(one)) for one in portion]
+            look.missing += [one for one in portion if one not in bodies]
+        return look
+
+    def _somebody_fetches(self) -> bool:
+        """Whether a process is there that knows the content service: this one or another."""
+        if self._fetched:
+            return True
+        with self._database.transaction("assessment") as tx:
+            return held_by_somebody(tx, FETCHING)
+
+    def _leave(self, seen: Batch, in_vain: Sequence[str]) -> bool:
+        """Leave the batch to `Fetching`; of texts that nobody will fetch now, everybody can see why."""
+        with self._database.transaction("assessment") as tx:
+            if in_vain:
+                execute(tx, LEFT, [NOBODY_FETCHES, seen.id, seen.version, list(in_vain)])
+            return bool(execute(tx, LEAVE, [seen.id, seen.version]))
 
     def _begin(self, seen: Batch, texts: Sequence[tuple[str, str]]) -> bool:
         """Take over earlier verdicts, then send the first wave."""
@@ -129,6 +172,11 @@ def awaited(tx: Tx, batch_id: UUID) -> str | None:
     """What a batch in FETCHING_CONTENT waits for, if it waits: how many texts, and why they have not come."""
     number, reason = execute(tx, AWAITED, [batch_id])[0]
     return f"{number} texts have not come yet: {reason}" if number else None
+
+
+def _portions(storage_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for begin in range(0, len(storage_ids), PORTION):
+        yield storage_ids[begin : begin + PORTION]
 
 
 def _problem(body: str | None) -> str | None:

@@ -20,7 +20,7 @@ from pairmark.errors import Busy
 from pairmark.messaging.backoff import delay_seconds
 from pairmark.messaging.ownership import OwnedConnection
 from pairmark.services.assessment import batches
-from pairmark.services.assessment.content import texts_unusable
+from pairmark.services.assessment.content import FETCHING, texts_unusable
 from pairmark.services.assessment.finalization import Finalization
 from pairmark.storage.connection import Database, execute, values
 from pairmark.storage.texts import NoText, NotNow, TextStore
@@ -110,18 +110,23 @@ class Fetching:
 
     def step(self) -> int:
         """One round for each batch whose time has come; returns how many texts and batches that moved on."""
-        try:
-            if self._stopping or self._now() < self._quiet_until or not self._owned.try_own("fetching"):
-                return 0
-        except Busy as busy:
-            raise self._owned.lost(busy) from busy
+        if self._stopping or self._now() < self._quiet_until or not self._owns():
+            return 0
         done = 0
         for batch_id in self._waiting():
             if self._stopping or self._now() < self._quiet_until:
                 break
-            if self._failures.get(batch_id, (0, float("-inf")))[1] <= self._now():
+            if self._failures.get(batch_id, (0, float("-inf")))[1] <= self._now() and self._owns():
                 done += self._serve(batch_id)
         return done
+
+    def _owns(self) -> bool:
+        """Whether this process is the one that fetches; proved, for the lock may have gone with its connection."""
+        try:
+            self._owned.prove()
+            return self._owned.try_own(FETCHING)
+        except Busy as busy:
+            raise self._owned.lost(busy) from busy
 
     def stop(self) -> None:
         """Ask for no further text until told to go on, and wait for none."""
@@ -186,6 +191,9 @@ class Fetching:
                     found.refused[one] = str(error)
                 except NotNow as error:
                     found.trouble.append(error)
+                except Exception as error:  # whatever an answer is like, it may hold up its own batch only
+                    _log.warning("answer_not_understood", text=one, error=type(error).__name__)
+                    found.trouble.append(NotNow("what the content service answers is not understood"))
         return found
 
     def _end(self, batch_id: UUID, message: str) -> bool:

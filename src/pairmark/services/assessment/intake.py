@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from pairmark.clock import Clock
-from pairmark.domain.stopping import largest_budget
+from pairmark.domain.stopping import MOST_ESSAYS, largest_budget
 from pairmark.errors import BrokenData
 from pairmark.events.catalogue import AssessmentRequested, Design, EssayRef, ReserveRequested
 from pairmark.events.envelope import outgoing
@@ -126,6 +126,11 @@ def _check(request: AssessmentRequested) -> None:
         raise BrokenData(f"A request has no entity_id, or one of more than {LONGEST_ID} characters.")
     if not essays or len({essay.essay_id for essay in essays}) != len(essays):
         raise BrokenData(f"Request {request.entity_id} has no essays or names one twice.")
+    if len(essays) > MOST_ESSAYS:
+        raise BrokenData(
+            f"Request {request.entity_id} holds {len(essays):,} essays; one batch takes at most {MOST_ESSAYS:,}.",
+            remedy="Send them as several requests.",
+        )
     without = [essay.essay_id for essay in essays if essay.text is None and essay.text_storage_id is None]
     if without:
         raise BrokenData(f"Request {request.entity_id} gives neither text nor text_storage_id of {without[0]}.")
