@@ -13,6 +13,9 @@ Thing = TypeVar("Thing")
 TAKE = """
 SELECT name FROM unnest(%s::text[]) AS n (name) WHERE pg_try_advisory_lock(hashtextextended(name, 1))
 """
+FREE = """
+SELECT name FROM unnest(%s::text[]) AS n (name) WHERE pg_try_advisory_xact_lock(hashtextextended(name, 1))
+"""
 
 
 class OwnedConnection:
@@ -61,6 +64,14 @@ class OwnedConnection:
             with translated():
                 self.held |= set(values(execute(connection, TAKE, [wanted])))
         return [thing for name, thing in names.items() if name in self.held]
+
+    def free(self, names: Mapping[str, Thing]) -> list[Thing]:
+        """What stands under those of these names that nobody else has; the locks are given back with the same statement."""
+        if not names:
+            return []
+        with translated():
+            found = set(values(execute(self.connection(), FREE, [list(names)])))
+        return [thing for name, thing in names.items() if name in found]
 
     def prove(self) -> None:
         """Raise `Busy` if the connection, and with it every lock, is gone without our having noticed."""
