@@ -14,7 +14,7 @@ WITH left_behind AS (DELETE FROM in_hand WHERE seat = ANY(%b::uuid[]) RETURNING 
 INSERT INTO crash_suspect AS s (event_id, crashes)
 SELECT e, count(*) FROM left_behind, unnest(event_ids) AS e
 WHERE event_ids <> %b::uuid[] AND NOT EXISTS (SELECT FROM inbox WHERE inbox.event_id = e) GROUP BY e
-ON CONFLICT (event_id) DO UPDATE SET crashes = s.crashes + EXCLUDED.crashes
+ON CONFLICT (event_id) DO UPDATE SET crashes = s.crashes + EXCLUDED.crashes, last_at = clock_timestamp()
 """
 TAKE = """
 INSERT INTO in_hand AS h (seat, event_ids)
@@ -26,8 +26,11 @@ DELETE FROM in_hand USING (SELECT set_config('synchronous_commit', 'off', true))
 WHERE seat = %b::uuid AND event_ids = %b::uuid[]
 """
 """Only what this process wrote itself: on the local road whoever owns the group has the same seat."""
-FORGET = "DELETE FROM crash_suspect s USING inbox i WHERE i.event_id = s.event_id"
-"""What was received has had its effect since, and ends no process any more."""
+FORGET = """
+DELETE FROM crash_suspect s
+WHERE last_at < clock_timestamp() - interval '7 days' OR EXISTS (SELECT FROM inbox i WHERE i.event_id = s.event_id)
+"""
+"""What was received has had its effect since, and ends no process any more; what has not come for a week comes no more."""
 
 
 class CrashLog:
