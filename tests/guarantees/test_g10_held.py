@@ -315,7 +315,9 @@ def test_g10_what_was_received_is_no_suspect_whoever_died_with_it_in_hand(system
     plant(database, "entitlements", done)
     system.drain()
     with database.transaction("entitlements") as tx:
-        execute(tx, "INSERT INTO crash_suspect VALUES (%s, 1, now()), (%s, 9, now() - interval '8 days')", [done.id, BATCH])
+        execute(
+            tx, "INSERT INTO crash_suspect VALUES (%s, 1, now()), (%s, 9, now() - interval '8 days')", [done.id, BATCH]
+        )
     crash(database, "entitlements", done, 1)
     crash(database, "entitlements", undone, 2)
     log = CrashLog(database, "entitlements", LocalSubscription(database, "entitlements", clock))

@@ -199,7 +199,8 @@ def _checked(conninfo: str) -> str:
 
 def _alive(conninfo: str) -> str:
     """The address with our keepalives, where it names none of its own."""
-    return make_conninfo(conninfo, **{name: value for name, value in _ALIVE.items() if name not in conninfo_to_dict(conninfo)})
+    named = conninfo_to_dict(conninfo)
+    return make_conninfo(conninfo, **{name: value for name, value in _ALIVE.items() if name not in named})
 
 
 def _first_line(error: BaseException) -> str:

@@ -16,12 +16,17 @@ ELSEWHERE = "postgresql://pairmark@db.example.org:5432/pairmark"
 
 @pytest.mark.parametrize("name", ENDED)
 def test_a_transaction_that_the_server_ended_for_its_time_may_succeed_later(database, name):
-    with pytest.raises(Busy), database.transaction("entitlements") as tx:
-        execute(tx, "SELECT set_config(%s, '20ms', true)", [ENDED[name]])
-        _until_the_server_ends_it(database, tx)
-        execute(tx, "SELECT 1")
+    with pytest.raises(Busy):
+        _outlive(database, ENDED[name])
     with database.transaction("entitlements") as tx:
         assert execute(tx, "SELECT 1") == [(1,)]
+
+
+def _outlive(database, setting):
+    with database.transaction("entitlements") as tx:
+        execute(tx, "SELECT set_config(%s, '20ms', true)", [setting])
+        _until_the_server_ends_it(database, tx)
+        execute(tx, "SELECT 1")
 
 
 def _until_the_server_ends_it(database, tx):
@@ -37,7 +42,12 @@ def _until_the_server_ends_it(database, tx):
 
 def test_a_server_that_may_only_be_read_may_be_written_to_later(database):
     """So it is after a failover, until the address leads to the new server."""
-    with pytest.raises(Busy, match="read-only"), database.transaction("entitlements") as tx:
+    with pytest.raises(Busy, match="read-only"):
+        _write_where_one_may_only_read(database)
+
+
+def _write_where_one_may_only_read(database):
+    with database.transaction("entitlements") as tx:
         execute(tx, "SET TRANSACTION READ ONLY")
         execute(tx, "DELETE FROM held_message")
 
