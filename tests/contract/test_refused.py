@@ -11,6 +11,7 @@ from pairmark.audit.selfcheck import self_check
 from pairmark.bootstrap import System
 from pairmark.clock import ManualClock
 from pairmark.domain.stopping import MOST_ESSAYS
+from pairmark.messaging import held
 from pairmark.messaging.transport import MAX_REQUEST
 from pairmark.storage.connection import execute
 from support.callbacks import open_comparisons, settle
@@ -44,7 +45,7 @@ BAD: dict[str, tuple[Callable[[], str], str]] = {
     "nothing": (lambda: "", "quarantine"),
     "not an envelope": (lambda: json.dumps(request(FOUR)), "quarantine"),
     "an array": (lambda: "[]", "quarantine"),
-    "a newer schema": (lambda: json.dumps(envelope(REQUESTED, request(FOUR), schema_version=2)), "quarantine"),
+    "a newer schema": (lambda: json.dumps(envelope(REQUESTED, request(FOUR), schema_version=2)), "dead"),
     "a foreign event type": (lambda: json.dumps(envelope("somebody.else.v1", request(FOUR))), "quarantine"),
     "another event of ours": (lambda: json.dumps(envelope(RESULT, request(FOUR))), "quarantine"),
     "an event id that is none": (lambda: json.dumps(envelope(REQUESTED, request(FOUR), event_id="1")), "quarantine"),
@@ -112,6 +113,29 @@ def test_what_is_quarantined_breaks_the_published_contract(kind: str):
         assert (
             not isinstance(body, dict) or body.get("event_type") != REQUESTED or complaints(validator("envelope"), body)
         )
+
+
+@pytest.mark.parametrize("form", ["as it is", "with other types"])
+def test_an_event_of_a_newer_schema_is_applied_when_it_is_replayed_after_the_upgrade(
+    system: System, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, form: str
+):
+    """An old reader in a rolling upgrade may not use it, and may not lose it either."""
+    newer = envelope(REQUESTED, request(FOUR), schema_version=2)
+    strange = newer if form == "as it is" else newer | {"correlation_id": 7, "event_timestamp": {"of": "another form"}}
+    plant_raw(system.database, "assessment", REQUESTED, "k", json.dumps(strange))
+    for _ in range(6):
+        system.drain()
+        clock.advance(400)
+    ((key, place, cause),) = set_aside(system)
+    assert (key, place) == ("k", "dead")
+    assert "schema_version 2 is newer than 1; upgrade, then replay it" in cause
+    if form == "as it is":
+        monkeypatch.setattr("pairmark.events.envelope.SCHEMA_VERSION", 2)
+        ((dead, *_),) = held.dead_letters(system.database, "assessment")
+        assert held.replay(system.database, "assessment", [dead], clock.now()) == 1
+        system.drain()
+        assert set_aside(system) == []
+        assert system.database.at_once("assessment", "SELECT count(*) FROM batch", None) == [(1,)]
 
 
 def test_a_message_of_5_megabytes_is_taken_as_a_request_and_refused_as_an_answer(system: System):

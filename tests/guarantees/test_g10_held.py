@@ -18,6 +18,7 @@ from pairmark.messaging.crashes import CrashLog
 from pairmark.messaging.local import LocalSubscription
 from pairmark.messaging.transport import Delivery
 from pairmark.storage import faults
+from pairmark.storage.connection import execute
 from support.faults import consumed, cut_sessions, drain_past_cuts, failed, made, plant, plant_raw, reserve, rows
 from support.system import BEGIN, books, submit
 
@@ -265,6 +266,63 @@ def test_g10_a_process_that_is_cut_off_again_and_again_has_not_died(system, data
     assert rows(database, "SELECT event_id FROM entitlements.crash_suspect") == []
     drain_past_cuts(system)
     assert rows(database, RESERVATIONS) == [("cut off", "open", 0)]
+
+
+LEFT = "SELECT event_id FROM entitlements.in_hand, unnest(event_ids) AS u (event_id)"
+SUSPECTS = "SELECT event_id, crashes FROM entitlements.crash_suspect"
+
+
+@pytest.mark.parametrize("end", ["stopped at once", "stopped when idle", "killed when idle"])
+def test_g10_a_process_that_ends_with_nothing_in_hand_leaves_nothing_behind(system, database, clock, end):
+    """Else each restart would make suspects of what it had last, and every take-over would read all of them."""
+    plant(database, "entitlements", *(reserve(f"batch {number}", 1) for number in range(5)))
+    entitlements = system.consumers["entitlements"]
+    entitlements.step()
+    if end != "stopped at once":
+        assert entitlements.step() == 0
+    if end != "killed when idle":
+        system.close()
+    assert rows(database, LEFT) == []
+
+
+def test_g10_a_stop_with_a_message_in_hand_is_written_down(database):
+    """A stop that a handler held up is no clean one."""
+    event, subscription = reserve("slow", 1), LocalSubscription(database, "entitlements", ManualClock(BEGIN))
+    log = CrashLog(database, "entitlements", subscription)
+    log.starting([delivery(event)])
+    log.close()
+    assert rows(database, LEFT) == [(event.id,)]
+
+
+def test_g10_whoever_loses_the_group_takes_nothing_off_the_list_of_its_next_owner(database):
+    """On the local road both have the same seat."""
+    mine, theirs = reserve("mine", 1), reserve("theirs", 1)
+    one, other = (
+        CrashLog(database, "entitlements", LocalSubscription(database, "entitlements", ManualClock(BEGIN)))
+        for _ in range(2)
+    )
+    one.starting([delivery(mine)])
+    one.finished([delivery(mine)])
+    other.starting([delivery(theirs)])
+    one.idle()
+    one.close()
+    assert rows(database, LEFT) == [(theirs.id,)]
+
+
+def test_g10_what_was_received_is_no_suspect_whoever_died_with_it_in_hand(system, database, clock):
+    """Its effect is there: a process that comes after it has nothing left to die of."""
+    done, undone = reserve("done", 1), reserve("undone", 1)
+    plant(database, "entitlements", done)
+    system.drain()
+    with database.transaction("entitlements") as tx:
+        execute(
+            tx, "INSERT INTO crash_suspect VALUES (%s, 1, now()), (%s, 9, now() - interval '8 days')", [done.id, BATCH]
+        )
+    crash(database, "entitlements", done, 1)
+    crash(database, "entitlements", undone, 2)
+    log = CrashLog(database, "entitlements", LocalSubscription(database, "entitlements", clock))
+    assert log.suspects() == {undone.id: 2}
+    assert rows(database, SUSPECTS) == [(undone.id, 2)]
 
 
 def cut_at(database, point):

@@ -90,6 +90,20 @@ class MockKafka:
         self._call("destroy", self._owner)
 
 
+def produce_with_raw_header(bootstrap: str, topic: str, value: bytes, name: bytes) -> None:
+    """Send a message with a header whose name may be any bytes, which the Python client refuses to send."""
+    library, said = _library(), ctypes.create_string_buffer(512)
+    conf = ctypes.c_void_p(library.rd_kafka_conf_new())
+    library.rd_kafka_conf_set(conf, b"bootstrap.servers", bootstrap.encode(), said, 512)
+    producer = ctypes.c_void_p(library.rd_kafka_new(0, conf, said, 512))
+    to_topic, with_value, with_header, end = 1, 4, 9, 0  # kinds of argument, as rdkafka.h numbers them
+    sized = ctypes.c_size_t(len(value))
+    header = (with_header, name, b"v", ctypes.c_ssize_t(1))
+    assert library.rd_kafka_producev(producer, to_topic, topic.encode(), with_value, value, sized, *header, end) == 0
+    assert library.rd_kafka_flush(producer, 10_000) == 0
+    library.rd_kafka_destroy(producer)
+
+
 Message = Mapping[str, Any]
 
 

@@ -29,6 +29,21 @@ class Envelope(msgspec.Struct, frozen=True):
     metadata: dict[str, Any] | None = None
 
 
+class _Head(msgspec.Struct, frozen=True):
+    """What every version of the envelope has."""
+
+    event_id: UUID
+    schema_version: int
+
+
+class NewerSchema(Exception):
+    """An envelope that a later version of this program understands."""
+
+    def __init__(self, event_id: UUID, version: int) -> None:
+        super().__init__(f"schema_version {version} is newer than {SCHEMA_VERSION}")
+        self.event_id = event_id
+
+
 class Outgoing(msgspec.Struct, frozen=True):
     """An event ready for the outbox: identity, routing, and the JSON texts that will be sent."""
 
@@ -42,6 +57,7 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Envelope)
+_head_decoder = msgspec.json.Decoder(_Head)
 
 
 def outgoing(event: Event, *, aggregate_id: str, source: str, correlation_id: UUID, fact_key: str = "") -> Outgoing:
@@ -78,8 +94,22 @@ def outgoing(event: Event, *, aggregate_id: str, source: str, correlation_id: UU
 
 
 def decode(body: bytes | str) -> Envelope:
-    """Read an envelope. Raises `msgspec.DecodeError` or `msgspec.ValidationError` for anything else."""
-    envelope = _decoder.decode(body)
+    """Read an envelope. Raises `NewerSchema`, and `msgspec.DecodeError` or `msgspec.ValidationError` for anything else."""
+    try:
+        envelope = _decoder.decode(body)
+    except msgspec.ValidationError:
+        _refuse_newer(body)
+        raise
     if envelope.schema_version > SCHEMA_VERSION:
-        raise msgspec.ValidationError(f"schema_version {envelope.schema_version} is newer than {SCHEMA_VERSION}")
+        raise NewerSchema(envelope.event_id, envelope.schema_version)
     return envelope
+
+
+def _refuse_newer(body: bytes | str) -> None:
+    """Raise `NewerSchema` if it is one, whatever form the rest has by then."""
+    try:
+        head = _head_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return
+    if head.schema_version > SCHEMA_VERSION:
+        raise NewerSchema(head.event_id, head.schema_version)

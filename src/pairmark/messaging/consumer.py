@@ -57,6 +57,7 @@ class Consumer:
         deliveries = self._poll()
         done = self._retry_held()
         if not deliveries:
+            self._crashes.idle()
             return done
         suspects = self._crashes.suspects()
         wanted = self._without_crashers(deliveries, suspects)
@@ -78,7 +79,10 @@ class Consumer:
 
     def close(self) -> None:
         """Leave the group."""
-        self._subscription.close()
+        try:
+            self._crashes.close()
+        finally:
+            self._subscription.close()
 
     def _handle_apart(self, deliveries: Sequence[Delivery]) -> None:
         """Handle a set; when it fails, aggregate by aggregate; when that fails, message by message."""

@@ -5,6 +5,7 @@ was declared dead from finishing what it has in hand: the inbox and the keys of 
 """
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -13,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from pairmark.clock import Clock
 from pairmark.errors import Busy
-from pairmark.events.envelope import decode
+from pairmark.events.envelope import NewerSchema, decode
 from pairmark.events.identity import EVENTS
 from pairmark.messaging.kafka_connection import LARGEST_MESSAGE, OF_THE_TOPIC, KafkaConnection, about_topic
 from pairmark.messaging.ownership import OwnedConnection
@@ -28,6 +29,8 @@ SESSION_MS = 10_000
 KEPT_KILOBYTES = 16_384
 """What a member fetches ahead; more stays with the broker."""
 ASK_AGAIN_SECONDS = 3.0
+LONGEST_KEY = 500
+"""Characters; an index holds no key of any length, and none of ours is longer."""
 
 Place = tuple[str, int]
 
@@ -47,6 +50,7 @@ class KafkaSubscription:
         self._clock = clock
         self._owned = OwnedConnection(database, group, waits_for_disk=False)
         self._asked_at = float("-inf")
+        self._sat = False
         self._consumer: Consumer | None = None
         self._pending: list[Delivery] = []
 
@@ -58,14 +62,20 @@ class KafkaSubscription:
         return self._pending[:limit]
 
     def _sit(self) -> None:
-        """Hold the seat, and ask now and then whether the group's owner has gone."""
+        """Hold the seat, and ask now and then whether the group's owner has gone.
+
+        A seat whose lock was lost is left for good: others may have found it empty and counted what lay there.
+        """
         try:
             if self._clock.monotonic() - self._asked_at >= ASK_AGAIN_SECONDS:
-                self._asked_at = self._clock.monotonic()
                 self._owned.prove()
-                self._owned.try_own(_seat(self.seat))
+                if self._sat and _seat(self.seat) not in self._owned.held:
+                    self.seat = uuid4()
+                self._sat = self._owned.try_own(_seat(self.seat))
                 self._owned.try_own(f"group:{self._group}")
+                self._asked_at = self._clock.monotonic()
         except Busy as error:
+            self._asked_at = float("-inf")
             raise self._owned.lost(error) from error
 
     @property
@@ -75,14 +85,14 @@ class KafkaSubscription:
 
     def left(self, seats: Sequence[UUID]) -> list[UUID]:
         """Seats whose session lock is free: their process has ended, or lost its connection."""
-        return [seat for seat in seats if seat != self.seat and self._owned.try_own(_seat(seat))]
+        return self._owned.free({_seat(seat): seat for seat in seats if seat != self.seat})
 
     def _fetch(self, limit: int) -> list[Message]:
         consumer = self._consumer or self._join()
         try:
             first = consumer.poll(WAIT_SECONDS)
             if first is None:
-                if self._connection.trouble is not None and not consumer.assignment():
+                if self._connection.trouble is not None and not consumer.assignment() and not self._answered(consumer):
                     raise self._connection.unreachable()
                 return []
             got = [first, *consumer.consume(limit - 1, 0)] if limit > 1 else [first]
@@ -94,11 +104,21 @@ class KafkaSubscription:
         self._connection.trouble = None
         return wanted
 
+    def _answered(self, consumer: Consumer) -> bool:
+        """Whether the cluster is there: a member without partitions has no traffic that would tell."""
+        try:
+            consumer.list_topics(self._topics[0], WAIT_SECONDS)
+        except KafkaException:
+            return False
+        self._connection.trouble = None
+        return True
+
     def _complain(self, got: Iterable[Message]) -> None:
         for message in got:
             error = message.error()
             if error is not None and error.code() in OF_THE_TOPIC:
-                raise Busy(f"{about_topic(message.topic() or ', '.join(self._topics), error)}.".capitalize())
+                sentence = about_topic(message.topic() or ", ".join(self._topics), error)
+                raise Busy(f"{sentence[0].upper()}{sentence[1:]}.")
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 raise self._connection.unreachable(error)
 
@@ -159,21 +179,38 @@ def _seat(seat: UUID) -> str:
 
 
 def _delivery(message: Message, prefix: str) -> Delivery:
-    """A message of anybody's as a delivery of ours. Its id is the event's; what has none is known by its place in the log."""
+    """A message of anybody's as a delivery of ours. Its id is the event's; what has none is known by its place in the log.
+
+    It raises nothing: what failed here would come again at every poll, and to every member.
+    """
     position = (str(message.topic()), int(message.partition() or 0), int(message.offset() or 0))
     body, flaw = _text(message.value())
+    event_id = (_event_id(body) if flaw is None else None) or uuid5(EVENTS, "\x1f".join(map(str, position)))
+    key = _short(_text(message.key())[0]) or str(event_id)
+    return Delivery(position, event_id, position[0].removeprefix(prefix), key, body, _headers(message), flaw)
+
+
+def _event_id(body: str) -> UUID | None:
     try:
-        event_id = decode(body).event_id if flaw is None else None
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
-        event_id = None
-    event_id = event_id or uuid5(EVENTS, "\x1f".join(map(str, position)))
-    key = _text(message.key())[0] or str(event_id)
-    headers = msgspec.json.encode({name: _text(value)[0] for name, value in _headers(message)}).decode()
-    return Delivery(position, event_id, position[0].removeprefix(prefix), key, body, headers, flaw)
+        return decode(body).event_id
+    except NewerSchema as newer:
+        return newer.event_id
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeError, RecursionError):
+        return None
 
 
-def _headers(message: Message) -> list[tuple[str, Any]]:
-    return list(message.headers() or ())  # type: ignore[arg-type]  # the library's own types allow more than it returns
+def _short(key: str) -> str:
+    """The key, or its digest, which keeps the messages of a key together as well."""
+    return key if len(key) <= LONGEST_KEY else f"sha256:{sha256(key.encode()).hexdigest()}"
+
+
+def _headers(message: Message) -> str:
+    """The headers as JSON; none if the library cannot read them, which it cannot where a name is not UTF-8."""
+    try:
+        pairs: Any = message.headers() or ()
+        return msgspec.json.encode({_text(name)[0]: _text(value)[0] for name, value in pairs}).decode()
+    except (SystemError, UnicodeError, TypeError, ValueError):
+        return "{}"
 
 
 def _text(value: Any) -> tuple[str, str | None]:

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import msgspec
 
+from pairmark.errors import BrokenData
 from pairmark.events.catalogue import BY_TOPIC, ComparisonResult, Event
-from pairmark.events.envelope import Envelope, decode
+from pairmark.events.envelope import Envelope, NewerSchema, decode
 from pairmark.messaging.transport import MAX_ANSWER, MAX_BODY, Delivery
 from pairmark.storage.connection import Tx, execute
 
@@ -43,7 +44,10 @@ _decoders = {topic: msgspec.json.Decoder(kind) for topic, kind in BY_TOPIC.items
 
 
 def read(delivery: Delivery) -> Message | Unusable:
-    """Decode one delivery; never raises for what somebody else may send."""
+    """Decode one delivery. For what somebody else may send it raises nothing but `BrokenData` for what a later version understands.
+
+    Such a message is to be held: it becomes a dead letter, which can be replayed after the upgrade.
+    """
     envelope: Envelope | None = None
     try:
         if delivery.flaw is not None:
@@ -57,6 +61,8 @@ def read(delivery: Delivery) -> Message | Unusable:
                 delivery, envelope.event_id, f"event type {envelope.event_type} came on topic {delivery.topic}"
             )
         event = _decoders[delivery.topic].decode(envelope.data)
+    except NewerSchema as newer:
+        raise BrokenData(f"{newer}; upgrade, then replay it.") from newer
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         return Unusable(delivery, envelope.event_id if envelope else None, str(error))
     return Message(envelope.event_id, delivery.topic, delivery.key, envelope.correlation_id, event, delivery)

@@ -25,6 +25,11 @@ def held_by_somebody(tx: Tx, name: str) -> bool:
     return bool(execute(tx, HELD, [name]))
 
 
+FREE = """
+SELECT name FROM unnest(%s::text[]) AS n (name) WHERE pg_try_advisory_xact_lock(hashtextextended(name, 1))
+"""
+
+
 class OwnedConnection:
     """A direct connection that holds named locks. Every statement through it proves that they are still held."""
 
@@ -71,6 +76,14 @@ class OwnedConnection:
             with translated():
                 self.held |= set(values(execute(connection, TAKE, [wanted])))
         return [thing for name, thing in names.items() if name in self.held]
+
+    def free(self, names: Mapping[str, Thing]) -> list[Thing]:
+        """What stands under those of these names that nobody else has; the locks are given back with the same statement."""
+        if not names:
+            return []
+        with translated():
+            found = set(values(execute(self.connection(), FREE, [list(names)])))
+        return [thing for name, thing in names.items() if name in found]
 
     def prove(self) -> None:
         """Raise `Busy` if the connection, and with it every lock, is gone without our having noticed."""

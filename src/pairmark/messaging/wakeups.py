@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from pairmark.errors import Busy, PairmarkError
+from pairmark.errors import PairmarkError
 from pairmark.messaging.loop import Bell
 from pairmark.storage.connection import Database, execute, translated
 
@@ -80,7 +80,7 @@ class Wakeups:
                     execute(connection, f"LISTEN {CHANNEL}")
                     self.listening = True
                     self._hear(connection)
-            except Busy:
+            except PairmarkError:  # a refusal, too, may be over when somebody has set something right
                 self._stopping.wait(LISTEN_SECONDS)
             finally:
                 self.listening = False

@@ -21,7 +21,12 @@ from pairmark.storage import faults
 Tx = psycopg.Connection[TupleRow]
 """A connection inside a transaction that the caller owns: whoever gets one may execute, never commit."""
 
-_SESSION = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=120s -c client_min_messages=warning"
+_SESSION = (
+    "-c lock_timeout=10s -c idle_in_transaction_session_timeout=120s -c client_min_messages=warning "
+    "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 -c tcp_user_timeout=50000"
+)
+_ALIVE = {"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 50_000}
+"""Both ends notice within a minute that the other's machine is gone; the server then frees its locks. Unix sockets ignore it."""
 _CONNECT_SECONDS = 5
 _POOL_SECONDS = 15.0
 _REFUSED = re.compile(
@@ -38,6 +43,9 @@ _BUSY = (
     pg.SerializationFailure,
     pg.LockNotAvailable,
     pg.QueryCanceled,
+    pg.IdleInTransactionSessionTimeout,
+    pg.TransactionTimeout,
+    pg.ReadOnlySqlTransaction,  # a failover left us with a server that is not, or no more, the one to write to
     PoolTimeout,
 )
 
@@ -81,13 +89,13 @@ class Database:
     def _conninfo(self, role: str, address: str, search_path: str) -> str:
         options = f"{_SESSION} -c search_path={search_path}"
         if self._direct_login and address == self.conninfo:
-            return make_conninfo(address, user=f"pairmark_{role}", options=options)
-        return make_conninfo(address, options=f"{options} -c role=pairmark_{role}")
+            return make_conninfo(_alive(address), user=f"pairmark_{role}", options=options)
+        return make_conninfo(_alive(address), options=f"{options} -c role=pairmark_{role}")
 
     def connect(self, role: str | None = None, schema: str | None = None) -> Tx:
         """A direct connection outside the pools, in autocommit: for session locks and administration."""
         with translated():
-            conninfo = self.address(schema) if role is None else self.role_conninfo(role, schema)
+            conninfo = _alive(self.address(schema)) if role is None else self.role_conninfo(role, schema)
             return psycopg.connect(conninfo, autocommit=True, connect_timeout=_CONNECT_SECONDS)
 
     @contextmanager
@@ -187,6 +195,12 @@ def _checked(conninfo: str) -> str:
             remedy="Write it as postgresql://user:password@host:5432/name, with %25 for a % and %40 for an @ in the password.",
         )
     return conninfo
+
+
+def _alive(conninfo: str) -> str:
+    """The address with our keepalives, where it names none of its own."""
+    named = conninfo_to_dict(conninfo)
+    return make_conninfo(conninfo, **{name: value for name, value in _ALIVE.items() if name not in named})
 
 
 def _first_line(error: BaseException) -> str:

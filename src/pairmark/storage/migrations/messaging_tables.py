@@ -143,6 +143,7 @@ CREATE TABLE {schema}.in_hand (
     seat uuid PRIMARY KEY,
     event_ids uuid[] NOT NULL
 ) WITH (fillfactor = 50);
+ALTER TABLE {schema}.crash_suspect ADD COLUMN last_at timestamptz NOT NULL DEFAULT clock_timestamp();
 GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.in_hand TO pairmark_{schema};
 GRANT SELECT ON {schema}.in_hand TO pairmark_selfcheck;
 """
