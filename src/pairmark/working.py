@@ -16,6 +16,9 @@ JOIN_SECONDS = 30.0
 QUIET_ROUNDS = 3
 """Rounds in which nothing was done after which `once` is done: what one part sends, others receive only later."""
 
+QUIET_SECONDS = 0.2
+"""How long `once` waits in a round for what others may be sending."""
+
 Tell = Callable[[str], None]
 
 
@@ -37,6 +40,8 @@ def work_once(system: System) -> int:
     Nothing is given up for its deadline before it had its turn: time without a process does not count.
     """
     _join(system)
+    for subscription in system.subscriptions.values():
+        subscription.wait_seconds = min(subscription.wait_seconds, QUIET_SECONDS)
     system.asker.go_on()
     if system.fetching is not None:
         system.fetching.go_on()

@@ -44,6 +44,7 @@ class KafkaSubscription:
         self.seat = uuid4()
         self.term = 0
         self.joined = False
+        self.wait_seconds = WAIT_SECONDS
         self._connection = connection
         self._group = group
         self._topics = [connection.prefix + topic for topic in topics]
@@ -90,7 +91,7 @@ class KafkaSubscription:
     def _fetch(self, limit: int) -> list[Message]:
         consumer = self._consumer or self._join()
         try:
-            first = consumer.poll(WAIT_SECONDS)
+            first = consumer.poll(self.wait_seconds)
             if first is None:
                 if self._connection.trouble is not None and not consumer.assignment() and not self._answered(consumer):
                     raise self._connection.unreachable()

@@ -67,6 +67,7 @@ class LocalSubscription:
 
     seat = UUID(int=0)
     joined = True
+    wait_seconds = 0.0
 
     def __init__(self, database: Database, group: str, clock: Clock) -> None:
         self._group = group

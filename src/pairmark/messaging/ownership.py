@@ -13,6 +13,9 @@ Thing = TypeVar("Thing")
 TAKE = """
 SELECT name FROM unnest(%s::text[]) AS n (name) WHERE pg_try_advisory_lock(hashtextextended(name, 1))
 """
+FREE = """
+SELECT name FROM unnest(%s::text[]) AS n (name) WHERE pg_try_advisory_xact_lock(hashtextextended(name, 1))
+"""
 HELD = """
 SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -23,11 +26,6 @@ SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
 def held_by_somebody(tx: Tx, name: str) -> bool:
     """Whether any process holds this lock; looking takes nothing."""
     return bool(execute(tx, HELD, [name]))
-
-
-FREE = """
-SELECT name FROM unnest(%s::text[]) AS n (name) WHERE pg_try_advisory_xact_lock(hashtextextended(name, 1))
-"""
 
 
 class OwnedConnection:

@@ -83,6 +83,8 @@ class Subscription(Protocol):
     """Under this name the process writes down what it has in hand."""
     joined: bool
     """Whether it has been told what its share is; a poll may find nothing before only because it has not."""
+    wait_seconds: float
+    """How long a poll waits by itself for a first message."""
 
     @property
     def owner(self) -> bool:
