@@ -263,7 +263,8 @@ class System:
     def close(self) -> None:
         """Give everything back: leases, locks, connections. Safe, and soon done, when the database or Kafka is gone."""
         self.database.hurry(CLOSE_SECONDS / 2)
-        parts = [self.asker, *self.relays.values(), *self.consumers.values()]
+        parts: list[_Part] = [self.asker, *self.relays.values(), *self.consumers.values()]
+        parts += [] if self.fetching is None else [self.fetching]
         closing = [threading.Thread(target=_closed, args=[part], name="pairmark-close", daemon=True) for part in parts]
         for thread in closing:
             thread.start()

@@ -76,8 +76,11 @@ def _topic(target: str, allow: Sequence[str], template: str) -> tuple[str, Send]
     def send(fact: str, identity: str) -> bool:
         failed: list[Any] = []  # the error of the delivery, or None
         headers: dict[str, str | bytes | None] = {"event_id": identity, **kind}
-        producer.produce(topic, _filled(template, fact, identity).encode(), fact.encode(), headers=headers,
-                         on_delivery=lambda error, _: failed.append(error))  # fmt: skip
+        try:
+            producer.produce(topic, _filled(template, fact, identity).encode(), fact.encode(), headers=headers,
+                             on_delivery=lambda error, _: failed.append(error))  # fmt: skip
+        except KafkaException as error:  # what the client knows already
+            failed.append(error.args[0])
         for _ in range(int(TIMEOUT / LOOK) + 50):  # another thread may have been told of this message's delivery
             if failed or (producer.poll(LOOK) and failed):
                 break
