@@ -31,6 +31,7 @@ from pairmark.storage.texts import TextStore
 from support.command import Pairmark
 from support.invariants import violations
 from support.kafka_mock import produce
+from support.sizes import size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,9 +181,9 @@ def over(connection: KafkaConnection, database: Database) -> Fleet:
     return Fleet(database, connection)
 
 
-@pytest.fixture(params=[1, 12], ids=["1-partition", "12-partitions"])
+@pytest.fixture(params=size([12], [1, 12]), ids="{}-partitions".format)
 def fleet(request: pytest.FixtureRequest, database: Database) -> Fleet:
-    """An installation over a real Kafka, with one partition to a topic and with twelve."""
+    """An installation over a real Kafka, with twelve partitions to a topic; at full size with one, too."""
     from support.roads import cluster_of  # noqa: PLC0415
 
     return over(cluster_of(request, "kafka", request.param), database)

@@ -86,13 +86,13 @@ def test_a_stop_comes_within_ten_seconds_even_while_a_judge_thinks_and_nothing_i
 
 
 def test_once_does_what_there_is_and_ends(fleet, platform):
-    fleet.request(2)
+    fleet.request()
     for _ in range(6):
         done = platform.run("worker", "--once")
         assert done.code == 0, done.err
-        if fleet.ended() == 2 and not fleet.under_way():
+        if fleet.ended() == 1 and not fleet.under_way():
             break
-    assert fleet.ended() == 2
+    assert fleet.ended() == 1
     assert fleet.broken_promises() == []
 
 

@@ -24,7 +24,7 @@ def test_g4_killed_at_any_fault_point_nothing_is_lost_and_nothing_told_twice(fle
     points = sorted({point for point in journal.points() if point.startswith(OURS)})
     assert len(points) > 30
     assert fleet.broken_promises() == []
-    chosen = size(random.Random(len(points)).sample(points, 5), points)
+    chosen = size(random.Random(len(points)).sample(points, 3), points)
     for number, point in enumerate(chosen):
         fleet.request()
         dying = Journal(tmp_path / f"dying-{number}")

@@ -49,6 +49,7 @@ def settings(topic: str, replication: int = -1) -> dict[str, str]:
 
 def create(connection: KafkaConnection, partitions: int = PARTITIONS, replication: int = -1) -> dict[str, bool]:
     """Make the topics that are missing; returns for each whether it was made now. `replication` -1: as the cluster does it."""
+    connection.prove()
     admin = connection.client(AdminClient)
     wanted = [
         NewTopic(connection.prefix + name, partitions, replication, config=settings(name, replication))
@@ -71,6 +72,7 @@ def create(connection: KafkaConnection, partitions: int = PARTITIONS, replicatio
 
 def check(connection: KafkaConnection) -> list[Finding]:
     """What is missing or set up otherwise, the worst first; empty when all is as it should be."""
+    connection.prove()
     admin = connection.client(AdminClient)
     try:
         known = admin.list_topics(timeout=ANSWER_SECONDS).topics
