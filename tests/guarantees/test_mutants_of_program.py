@@ -209,7 +209,7 @@ CODE_MUTANTS: dict[str, tuple[object, str, object, Scenario]] = {
     "marked without the lease": (
         relay_module,
         "MARK",
-        relay_module.MARK.replace("l.bucket = o.bucket AND l.token = %s", "l.bucket = o.bucket AND %s IS NOT NULL"),
+        relay_module.MARK.replace("WHERE token = %s", "WHERE %s IS NOT NULL"),
         a_relay_loses_its_lease_while_it_sends,
     ),
     "everything is a win for the first text": (

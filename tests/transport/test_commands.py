@@ -2,10 +2,13 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import ConfigResource
 
 from pairmark.bootstrap import System
@@ -15,6 +18,7 @@ from pairmark.messaging import topics
 from pairmark.messaging.kafka_connection import KafkaConnection
 from pairmark.messaging.transport import Failure
 from pairmark.storage.connection import Database
+from pairmark.storage.waiting import until
 from support.command import Pairmark
 from support.faults import Refusing, consumed, plant, reserve, rows
 from support.fleet import Fleet
@@ -73,7 +77,12 @@ def test_topics_that_may_lose_events_are_told(
 def test_copies_of_which_one_is_enough_are_told(kafka: Kafka):
     name = kafka.create(12, min_insync_replicas="1")
     resource = ConfigResource(ConfigResource.Type.TOPIC, name)
-    config = kafka.admin.describe_configs([resource])[resource].result(30)
+
+    def described() -> Any:
+        with suppress(KafkaException):  # the broker has made it, and does not know it everywhere yet
+            return kafka.admin.describe_configs([resource])[resource].result(30)
+
+    config = until(described, 20, pause=0.1)
     assert [one.problem for one in topics._safety(name, 1, config)] == []
     (told,) = topics._safety(name, 3, config)
     assert not told.fatal

@@ -6,6 +6,7 @@ was declared dead from finishing what it has in hand: the inbox and the keys of 
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from operator import methodcaller
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -31,6 +32,8 @@ KEPT_KILOBYTES = 16_384
 ASK_AGAIN_SECONDS = 3.0
 LONGEST_KEY = 500
 """Characters; an index holds no key of any length, and none of ours is longer."""
+
+_ASK_HEADERS = methodcaller("headers")
 
 Place = tuple[str, int]
 
@@ -206,9 +209,13 @@ def _short(key: str) -> str:
 
 
 def _headers(message: Message) -> str:
-    """The headers as JSON; none if the library cannot read them, which it cannot where a name is not UTF-8."""
+    """The headers as JSON; none if the library cannot read them, which it cannot where a name is not UTF-8.
+
+    It then returns a list with holes and an error at once. An ordinary call of Python 3.11 may overlook the error, once the call
+    has been made often, and the process dies of the holes; this way of calling always looks.
+    """
     try:
-        pairs: Any = message.headers() or ()
+        pairs: Any = _ASK_HEADERS(message) or ()
         return msgspec.json.encode({_text(name)[0]: _text(value)[0] for name, value in pairs}).decode()
     except (SystemError, UnicodeError, TypeError, ValueError):
         return "{}"
