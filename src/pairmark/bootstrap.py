@@ -219,11 +219,11 @@ class System:
             yield loops
         finally:
             self.asker.stop()
-            wakeups.stop()
             if self.fetching is not None:
                 self.fetching.stop()
             for loop in loops:
                 loop.stop()
+            wakeups.stop()
             until = self.clock.monotonic() + STOP_SECONDS
             for loop in loops:
                 loop.join(timeout=max(until - self.clock.monotonic(), 0.1))
@@ -236,7 +236,7 @@ class System:
         )
 
     def _concerns_others(self, name: str) -> bool:
-        """Whether a part may be at work in another process only: relays share out outboxes, local groups have one owner."""
+        """Whether a part may be at work in another process only: an outbox has one relay at work, a local group one owner."""
         return name == "relay" or name in self.consumers
 
     def _would_act(self, name: str) -> bool:

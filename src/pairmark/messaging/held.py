@@ -38,12 +38,6 @@ def hold(tx: Tx, deliveries: Sequence[Delivery], attempts: int, error: str, now:
     )
 
 
-def held_places(tx: Tx, keys: Sequence[str]) -> set[tuple[str, str]]:
-    """Topics and aggregates, of these aggregates, that have a message waiting for another try."""
-    rows = execute(tx, "SELECT DISTINCT topic, event_key FROM held_message WHERE event_key = ANY(%s)", [list(keys)])
-    return {(row[0], row[1]) for row in rows}
-
-
 def due(database: Database, schema: str, now: datetime, limit: int) -> list[tuple[Delivery, int]]:
     """The first held message of each topic and aggregate whose time has come, with its failed attempts so far."""
     rows = database.at_once(
