@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
-from pairmark.errors import BrokenData
+from pairmark.errors import BrokenData, Busy
 
 AnswerKind = Literal["verdict", "refused", "truncated", "invalid", "blocked", "timed_out", "unavailable", "failed"]
 Winner = Literal["first", "second", "tie"]
@@ -23,7 +23,8 @@ class Question:
     """One comparison, in the order in which it is asked.
 
     `repeat` counts how often this unordered pair was asked before in the batch (0 for the first time); `attempt`
-    numbers the tries to get an answer to this very comparison.
+    numbers the tries to get an answer to this very comparison. `call_id` names the call in the book of calls, where
+    there is one.
     """
 
     request_id: str
@@ -33,6 +34,41 @@ class Question:
     second_text: str
     repeat: int
     attempt: int
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a call of a language model was and cost; whatever the provider did not tell is None, never 0.
+
+    `prompt_hash` is the SHA-256 of what was sent, `finish` the provider's word for why the answer ended, `cost` in US
+    dollars by the price row `price`, `attempts` the requests on the wire, `answer` the text that came back.
+    """
+
+    model: str
+    provider_request_id: str
+    prompt_hash: str
+    finish: str
+    input_tokens: int | None
+    cached_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    cost: float | None
+    price: str
+    latency_ms: int
+    attempts: int
+    answer: str
+
+
+class JudgeUnable(Busy):
+    """A judge that can answer nothing now, whatever is asked: no key, no quota, nobody there.
+
+    Nothing was asked, so no try is spent; `retry_after` is how many seconds to leave it alone, where that is known.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +77,8 @@ class Answer:
 
     `winner` refers to the order asked: "first" is the question's `first_id`. `swapped` says that the judge saw the
     texts in the opposite order. Only the kind "verdict" carries a winner (G11); anything else raises `BrokenData`.
-    `confidence` runs from 1 to 5, `cost` is in US dollars.
+    `confidence` runs from 1 to 5, `cost` is in US dollars. `evidence` are quotes from the question's first and second
+    text; `instructions_found` whether a model saw a text speak to it.
     """
 
     request_id: str
@@ -57,6 +94,9 @@ class Answer:
     token_usage: dict[str, int] = field(default_factory=dict)
     cost: float = 0.0
     detail: str = ""
+    call: Call | None = None
+    evidence: tuple[str, str] = ("", "")
+    instructions_found: bool | None = None
 
     def __post_init__(self) -> None:
         if self.kind == "verdict":
