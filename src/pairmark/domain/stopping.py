@@ -78,9 +78,9 @@ def stop_reason(tally: Tally, scale: Scale, rules: Rules) -> StopReason | None:
     return None
 
 
-def wave_size(essays: int, tally: Tally) -> int:
-    """Comparisons in the next wave: two appearances an essay, within the budget."""
-    return min(max(essays, 1), tally.budget - tally.sent)
+def wave_size(essays: int, tally: Tally, *, orders: int = 1) -> int:
+    """Comparisons in the next wave: pairs for two appearances an essay, each in so many orders, within the budget."""
+    return min(max(essays, 1) * orders, tally.budget - tally.sent)
 
 
 def largest_budget(essays: int, pair_limit: int) -> int:

@@ -51,6 +51,11 @@ class JudgeSpec:
     digest: str
 
 
+def asks_models(canonical: str) -> bool:
+    """Whether the judge of this canonical form is a language model, or a panel with one in it."""
+    return canonical.startswith("llm:") or (canonical.startswith("panel:") and '"llm:' in canonical)
+
+
 def parse_judge(text: str) -> JudgeSpec:
     """Understand a judge's name; raises `BadRequest` saying what exists when kind, option or value is unknown."""
     kind, _, rest = text.strip().partition(":")

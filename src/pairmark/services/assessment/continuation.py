@@ -90,7 +90,7 @@ class Continuation:
         if not stopping.is_due(seen.tally, seen.rules):
             return self._wait(seen)
         with self._database.transaction("assessment") as tx:
-            evidence = read_evidence(tx, seen.id)
+            evidence = read_evidence(tx, seen.id, by_judge=seen.asks_models)
             before, before_sd = waves.wave_end(tx, seen.id, seen.wave - 1)
         now_standing = standing(evidence, before, before_sd, at_the_end=seen.tally.sent >= seen.tally.budget)
         reason = stopping.stop_reason(seen.tally, now_standing.scale, seen.rules)
@@ -145,7 +145,7 @@ class Continuation:
         `known` is what was read before the cut-off: its fit is used if nothing was added since.
         """
         with self._database.transaction("assessment") as tx:
-            evidence = read_evidence(tx, seen.id)
+            evidence = read_evidence(tx, seen.id, by_judge=seen.asks_models)
         if known is not None and known.digest == evidence.digest:
             evidence = known
         try:
