@@ -98,7 +98,10 @@ class Continuation:
             return self._begin_scoring(seen, reason, now_standing, evidence)
         with self._database.transaction("assessment") as tx:
             first, second, blocked = read_asked(tx, seen.id)
-        plan = waves.plan(seen, (first, second), blocked, now_standing.theta)
+        theta = now_standing.theta
+        if theta is None and seen.both_orders:
+            theta = evidence.provisional()
+        plan = waves.plan(seen, (first, second), blocked, theta)
         if plan is None:
             return self._begin_scoring(seen, StopReason.NOTHING_LEFT_TO_ASK, now_standing, evidence)
         return self._next_wave(seen, plan, now_standing)

@@ -73,6 +73,17 @@ class Evidence:
         """The fit that depends on these verdicts alone: from a cold start, made once."""
         return self.fit()
 
+    def provisional(self) -> NDArray[np.float64] | None:
+        """Scores to plan by while essays are not connected; None before the first verdict."""
+        from pairmark.stats.bradley_terry import provisional  # noqa: PLC0415 - start-up time
+        from pairmark.stats.comparisons import comparisons  # noqa: PLC0415
+        from pairmark.stats.threads import one_blas_thread  # noqa: PLC0415
+
+        if not len(self.first):
+            return None
+        with one_blas_thread():
+            return provisional(comparisons((self.first, self.second, self.outcome), items=self.essay_ids))
+
     def fit(self, *, start: NDArray[np.float64] | None = None, start_sd: float | None = None) -> "Fit":
         """Scores with full-covariance errors; raises `StatsError` when the essays are not connected."""
         from pairmark.stats.bradley_terry import fit  # noqa: PLC0415 - start-up time

@@ -71,11 +71,12 @@ def plan(
     first, second = asked
     # People who pay for a number of comparisons per essay expect equal appearances; of models the fewest calls are wanted.
     rule = in_both_orders(adaptive) if batch.both_orders else plan_wave
+    wave_size = stopping.wave_size_in_both_orders if batch.both_orders else stopping.wave_size
     pairs = rule(
         batch.essays,
         first,
         second,
-        size=stopping.wave_size(batch.essays, batch.tally, orders=2 if batch.both_orders else 1),
+        size=wave_size(batch.essays, batch.tally),
         theta=theta,
         seed=batch.design.seed,
         pair_limit=batch.design.pair_limit,
