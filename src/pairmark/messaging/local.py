@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pairmark.clock import Clock
 from pairmark.errors import Busy
-from pairmark.messaging.low_mark import LowMark
+from pairmark.messaging.low_mark import LowMark, Sweeps
 from pairmark.messaging.ownership import OwnedConnection
 from pairmark.messaging.transport import Delivery, Sent, Stored
 from pairmark.storage import faults
@@ -71,10 +71,9 @@ class LocalSubscription:
 
     def __init__(self, database: Database, group: str, clock: Clock) -> None:
         self._group = group
-        self._clock = clock
         self._owned = OwnedConnection(database, "transport", waits_for_disk=False)
         self._low = LowMark("delivery")
-        self._swept_at = float("-inf")
+        self._sweeps = Sweeps(clock, SWEEP_SECONDS)
         self._lost = True
         self.term = 0
 
@@ -97,16 +96,15 @@ class LocalSubscription:
         return list(seats)
 
     def _read(self, limit: int) -> list[Delivery]:
-        connection, sweep = self._owned.connection(), self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS
-        if sweep:
-            self._swept_at = self._clock.monotonic()
+        connection = self._owned.connection()
         may_move = self._low.may_move(connection)
-        rows = execute(
-            connection,
-            "SELECT position, event_id, topic, event_key, body, headers::text FROM delivery "
-            "WHERE group_name = %s AND position > %s ORDER BY position LIMIT %s",
-            [self._group, 0 if sweep else self._low.value, limit],
-        )
+        with self._sweeps.due() as sweep:
+            rows = execute(
+                connection,
+                "SELECT position, event_id, topic, event_key, body, headers::text FROM delivery "
+                "WHERE group_name = %s AND position > %s ORDER BY position LIMIT %s",
+                [self._group, 0 if sweep else self._low.value, limit],
+            )
         self._low.moved(connection, rows[0][0] if rows else None, may_move=may_move)
         return [Delivery(*row) for row in rows]
 
