@@ -15,7 +15,7 @@ from google import genai
 from google.genai import errors, types
 from pydantic_ai.messages import TextPart
 
-from support.providers import Card, FakeProviders, Scene, Traits, digest
+from support.providers import Card, FakeProviders, Limits, Scene, Traits, digest
 from support.providers.clients import MODELS, Clients
 from support.providers.prices import priced
 from support.providers.scene import ANTHROPIC, GOOGLE, LOCAL, OPENAI, OPENROUTER, RESPONSES
@@ -151,6 +151,27 @@ def test_openai_tells_in_headers_when_to_come_again_and_who_asked(server: FakePr
         assert caught.value.response.headers.get(name) == value
         [entry] = server.book.of(f"asked {name}")
         assert caught.value.request_id == entry.identity
+    server.play("")
+
+
+def test_limits_are_told_with_each_answer_in_the_provider_s_own_words() -> None:
+    with FakeProviders(Scene(limits=Limits(requests=10, tokens=9_000))) as server:
+        asked = openai_client(server.url(OPENAI), server.scene.keys[OPENAI]).chat.completions.with_raw_response
+        told = asked.create(model="m", messages=[{"role": "user", "content": "hello"}]).headers
+        assert (told["x-ratelimit-limit-requests"], told["x-ratelimit-remaining-requests"]) == ("10", "9")
+        assert told["x-ratelimit-limit-tokens"] == "9000"
+        sent = anthropic_client(server.url(ANTHROPIC), api_key=server.scene.keys[ANTHROPIC]).messages.with_raw_response
+        told = sent.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "hello"}]).headers
+        assert (told["anthropic-ratelimit-requests-limit"], told["anthropic-ratelimit-input-tokens-limit"]) == (
+            "10",
+            "9000",
+        )
+
+
+def test_a_redirect_leads_elsewhere(server: FakeProviders) -> None:
+    server.play(f"redirect(to={server.url(LOCAL)}/chat/completions) for elsewhere times 0")
+    assert chat(server, model="elsewhere").model == "elsewhere"
+    assert [entry.provider for entry in server.book.entries[-2:]] == [OPENAI, LOCAL]
     server.play("")
 
 
