@@ -73,7 +73,8 @@ def _wait_at_each(system: System, seconds: float) -> None:
 
 
 def _join(system: System) -> None:
-    """Take part in every group of ours before anything is called empty."""
+    """Take part in every group of ours before anything is called empty; all of them join at once."""
+    _wait_at_each(system, BUSY_SECONDS)
     waiting = [one for name, one in system.subscriptions.items() if name in system.roles and not one.joined]
     until = time.monotonic() + JOIN_SECONDS
     while waiting and time.monotonic() < until:
