@@ -22,6 +22,8 @@ from uuid import uuid4
 
 import pytest
 
+from support.memory import places
+
 if TYPE_CHECKING:
     from support.kafka_mock import MockKafka
 
@@ -187,7 +189,7 @@ class Kafka:
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
     """A broker that stays up for all tests of this process; a test makes its own topics and leaves the broker running."""
-    with tempfile.TemporaryDirectory(prefix="pm-kafka-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="pm-kafka-", dir=places()[0], ignore_cleanup_errors=True) as folder:
         broker = Kafka(Path(folder))
         try:
             broker.start()
