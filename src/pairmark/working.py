@@ -39,6 +39,11 @@ def work_once(system: System) -> int:
 
     Nothing is given up for its deadline before it had its turn: time without a process does not count.
     """
+    with system.alive():
+        return _work_once(system)
+
+
+def _work_once(system: System) -> int:
     _join(system)
     for subscription in system.subscriptions.values():
         subscription.wait_seconds = min(subscription.wait_seconds, QUIET_SECONDS)
