@@ -111,7 +111,11 @@ class KafkaSubscription:
 
     def left(self, seats: Sequence[UUID]) -> list[UUID]:
         """Seats whose session lock is free: their process has ended, or lost its connection."""
-        return self._owned.free({_seat(seat): seat for seat in seats if seat != self.seat})
+        try:
+            return self._owned.free({_seat(seat): seat for seat in seats if seat != self.seat})
+        except Busy as error:
+            self._asked_at = float("-inf")
+            raise self._owned.lost(error) from error
 
     def _fetch(self, limit: int) -> list[Message]:
         consumer = self._consumer or self._join()
