@@ -11,7 +11,9 @@ import pytest
 from pairmark.bootstrap import System
 from pairmark.errors import Busy
 from pairmark.events.catalogue import AssessmentRequested, ReserveRequested
+from pairmark.events.identity import job_id
 from pairmark.messaging import kafka_in, kafka_lag, local
+from pairmark.outcome import in_the_way
 from pairmark.services.assessment import admission
 from support.contract import envelope, essays_with_text, request
 from support.faults import consumed, plant, plant_raw, reserve, rows
@@ -78,6 +80,7 @@ def test_a_slow_judge_keeps_requests_outside_and_batches_in_progress_end(crew, d
     asked, most = crew.system.admission.standing()
     assert asked >= most == MOST
     until(lambda: waiting(crew, database) == 20 - inside, lambda: None)
+    assert obstacle_of(crew, database).startswith(f"Requests wait: judges have {asked} questions before them; from {MOST}")
     seen = []
 
     def go_on():
@@ -88,6 +91,15 @@ def test_a_slow_judge_keeps_requests_outside_and_batches_in_progress_end(crew, d
     until(lambda: rows(database, ENDED) == [(20,)], go_on)
     assert max(seen) <= MOST + 2 * 4
     until(lambda: waiting(crew, database) == 0, crew.work)
+
+
+def obstacle_of(crew, database):
+    """What `pairmark status` says of a request that is still outside."""
+    inside = {row[0] for row in rows(database, "SELECT entity_id FROM assessment.batch")}
+    entity = next(one["key"] for one in requests(20) if one["key"] not in inside)
+    obstacle = in_the_way(crew.system, str(job_id(entity)), entity)
+    assert not obstacle.lasting
+    return obstacle.sentence
 
 
 def waiting(crew, database):

@@ -59,7 +59,12 @@ def silent(database: Database, seconds: float) -> None:
 
 
 def look(database: Database) -> int:
-    return Lookout(database, ManualClock(BEGIN), "assessment").look(NAME)
+    """Somebody else who wants the lock looks after its owner."""
+    other = OwnedConnection(database, "assessment")
+    try:
+        return Lookout(other, ManualClock(BEGIN)).look(NAME)
+    finally:
+        other.close()
 
 
 def test_g8_an_owner_that_is_silent_for_long_is_put_aside_and_hears_of_it(database, owned, monkeypatch):

@@ -55,7 +55,7 @@ class KafkaSubscription:
         self._topics = [connection.prefix + topic for topic in topics]
         self._clock = clock
         self._owned = OwnedConnection(database, group, waits_for_disk=False)
-        self._lookout = Lookout(database, clock, group)
+        self._lookout = Lookout(self._owned, clock)
         self._held_back: tuple[frozenset[str], int] = (frozenset(), 0)
         self._asked_at = float("-inf")
         self._sat = False

@@ -85,7 +85,7 @@ class LocalSubscription:
         self._group = group
         self._clock = clock
         self._owned = OwnedConnection(database, "transport", waits_for_disk=False)
-        self._lookout = Lookout(database, clock)
+        self._lookout = Lookout(self._owned, clock)
         self._low = LowMark("delivery")
         self._swept_at = float("-inf")
         self._lost = True

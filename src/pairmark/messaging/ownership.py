@@ -129,17 +129,25 @@ class Lookout:
     When that process wakes, its connection is gone, and what it does under the lock ends with an error.
     """
 
-    def __init__(self, database: Database, clock: Clock, schema: str | None = None) -> None:
-        self._database = database
+    def __init__(self, owned: OwnedConnection, clock: Clock) -> None:
+        self._owned = owned
         self._clock = clock
-        self._schema = schema
         self._look_again_at = float("-inf")
 
     def look(self, name: str) -> int:
-        """Look, unless that was done a moment ago; returns how many sessions were ended. It does no harm if it cannot be done."""
+        """Look, unless that was done a moment ago; returns how many sessions were ended.
+
+        As the login and not as the service's role: that alone sees its other sessions. Where even it may not, nothing is done.
+        """
         if self._clock.monotonic() < self._look_again_at:
             return 0
         self._look_again_at = self._clock.monotonic() + STOPPED_AFTER_SECONDS / 6
-        with suppress(PairmarkError), self._database.connect(None, self._schema) as connection, translated():
-            return len(execute(connection, OUST, [name, STOPPED_AFTER_SECONDS]))
-        return 0
+        connection = self._owned.connection()
+        try:
+            with translated(), connection.transaction():
+                execute(connection, "SET LOCAL ROLE NONE")
+                return len(execute(connection, OUST, [name, STOPPED_AFTER_SECONDS]))
+        except Busy:
+            raise
+        except PairmarkError:
+            return 0

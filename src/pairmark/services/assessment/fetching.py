@@ -102,7 +102,7 @@ class Fetching:
         self._clock = clock
         self._spread = spread
         self._owned = OwnedConnection(database, "assessment")
-        self._lookout = Lookout(database, clock, "assessment")
+        self._lookout = Lookout(self._owned, clock)
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="pairmark-content")
         self._after = FIRST
         self._failures: dict[UUID, tuple[int, float]] = {}
@@ -127,9 +127,9 @@ class Fetching:
             self._owned.prove()
             if self._owned.try_own(FETCHING):
                 return True
+            self._lookout.look(FETCHING)
         except Busy as busy:
             raise self._owned.lost(busy) from busy
-        self._lookout.look(FETCHING)
         return False
 
     def beat(self) -> None:

@@ -160,7 +160,8 @@ def _check(request: AssessmentRequested, length: int) -> None:
         raise Unworkable(f"The request gives neither text nor text_storage_id of {without[0]}.")
     if not request.user_id and not request.org_id:
         raise Unworkable("The request names neither a user nor an organisation.")
-    kept = (request.user_id, request.org_id, request.assignment_id, design.name, design.judge, design.judge_digest)
+    kept = (request.user_id, request.org_id, request.parent_id, request.assignment_id, design.name, design.judge,
+            design.judge_digest)  # fmt: skip
     if any("\x00" in one for one in kept if one):
         raise Unworkable("The request holds a zero character where a name is wanted.")
     if length > MAX_REQUEST:

@@ -65,7 +65,7 @@ class Refusal:
                 continue
             try:
                 readable = _decoder.decode(one.delivery.body)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
                 continue
             why = one.cause.replace("\x00", "")[:500]
             self.refuse(
