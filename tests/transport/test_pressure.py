@@ -80,7 +80,9 @@ def test_a_slow_judge_keeps_requests_outside_and_batches_in_progress_end(crew, d
     asked, most = crew.system.admission.standing()
     assert asked >= most == MOST
     until(lambda: waiting(crew, database) == 20 - inside, lambda: None)
-    assert obstacle_of(crew, database).startswith(f"Requests wait: judges have {asked} questions before them; from {MOST}")
+    assert obstacle_of(crew, database).startswith(
+        f"Requests wait: judges have {asked} questions before them; from {MOST}"
+    )
     seen = []
 
     def go_on():

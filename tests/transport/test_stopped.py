@@ -115,7 +115,7 @@ def test_g8_on_one_machine_the_work_of_a_stopped_worker_goes_on(
             held = ["group:assessment", "group:entitlements", "fetching", "relay:assessment:0", "relay:entitlements:0"]
             assert until(lambda: locked(database, held) == len(held), PATIENCE)
             worker.signal(signal.SIGSTOP)
-            system = System(database, content=content_service.access)
+            system = System(Database(database.conninfo), content=content_service.access)  # the login that the worker has
             system.accounts.ensure_default()
             essays = [{"essay_id": one, "text_storage_id": one} for one in "abc"]
             with system.running():
@@ -123,6 +123,7 @@ def test_g8_on_one_machine_the_work_of_a_stopped_worker_goes_on(
                 assert until(lambda: complete(database) == 1, PATIENCE, pause=0.1)
                 worker.signal(signal.SIGCONT)
             system.close()
+            system.database.close()
             assert until(lambda: locked(database, held) == len(held), PATIENCE)
             worker.signal(signal.SIGTERM)
             done = worker.end(timeout=12)
