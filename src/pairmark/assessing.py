@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from pairmark.bootstrap import System, judge_for, open_system
+from pairmark.bootstrap import System, judge_for
 from pairmark.config import load
 from pairmark.domain.result import AssessmentResult
 from pairmark.domain.stopping import MOST_ESSAYS, largest_budget
@@ -19,6 +19,7 @@ from pairmark.errors import BadRequest
 from pairmark.events.catalogue import Design, EssayRef
 from pairmark.judges.spec import parse_judge
 from pairmark.messaging import held
+from pairmark.opening import open_system
 from pairmark.outcome import Comparand, collect
 from pairmark.reading.texts import TextCollection, read_texts
 from pairmark.services.assessment.again import again

@@ -78,6 +78,10 @@ def in_the_way(system: System, job_id: str, entity_id: str) -> Obstacle | None:
             return Obstacle(
                 f"{schema} cannot read {topic} of this batch ({cause}); it is kept in the quarantine.", lasting=True
             )
+    asked, most = system.admission.standing()
+    if asked >= most and system.assessment.batch(UUID(job_id)) is None:
+        sentence = f"Requests wait: judges have {asked:,} questions before them; from {most:,} on none is taken in"
+        return Obstacle(f"{sentence} (PAIRMARK_OPEN_QUESTIONS).", lasting=False)
     awaited = system.assessment.awaited(UUID(job_id))
     return Obstacle(f"{awaited}; they are asked for again.", lasting=False) if awaited else None
 

@@ -42,6 +42,11 @@ def work_once(system: System) -> int:
 
     Nothing is given up for its deadline before it had its turn: time without a process does not count.
     """
+    with system.alive():
+        return _work_once(system)
+
+
+def _work_once(system: System) -> int:
     _join(system)
     system.asker.go_on()
     if system.fetching is not None:

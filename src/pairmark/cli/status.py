@@ -30,8 +30,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def show(arguments: argparse.Namespace) -> int:
     """List batches, or show one."""
-    from pairmark.bootstrap import open_system  # noqa: PLC0415 - start-up time
     from pairmark.config import load  # noqa: PLC0415
+    from pairmark.opening import open_system  # noqa: PLC0415 - start-up time
     from pairmark.outcome import collect  # noqa: PLC0415
 
     with open_system(load(database=arguments.database), install=False) as system:
@@ -51,9 +51,9 @@ def show(arguments: argparse.Namespace) -> int:
 
 def cancel(arguments: argparse.Namespace) -> int:
     """End a batch wherever it stands, and let every service hear of it."""
-    from pairmark.bootstrap import open_system  # noqa: PLC0415 - start-up time
     from pairmark.config import load  # noqa: PLC0415
     from pairmark.domain.statuses import Status  # noqa: PLC0415
+    from pairmark.opening import open_system  # noqa: PLC0415 - start-up time
     from pairmark.services.lifecycle.front_desk import Ticket  # noqa: PLC0415
 
     with open_system(load(database=arguments.database), install=False) as system:
@@ -74,9 +74,9 @@ def retry(arguments: argparse.Namespace) -> int:
     """Go on with a batch and report as `assess` does."""
     from pairmark.assessing import retry as go_on  # noqa: PLC0415 - start-up time
     from pairmark.assessing import run  # noqa: PLC0415
-    from pairmark.bootstrap import open_system  # noqa: PLC0415
     from pairmark.cli.live import Live  # noqa: PLC0415
     from pairmark.config import load  # noqa: PLC0415
+    from pairmark.opening import open_system  # noqa: PLC0415
     from pairmark.outcome import collect  # noqa: PLC0415
     from pairmark.report.write import check_writable, write_report  # noqa: PLC0415
 
