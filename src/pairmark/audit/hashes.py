@@ -3,7 +3,6 @@
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 MANY = 1_000_000  # below, loading numpy takes longer than it saves
 AT_ONCE = 50_000_000  # hashes that are sorted together, 8 bytes each
@@ -38,6 +37,7 @@ def find_repeated(store: duckdb.DuckDBPyConnection, query: str, rows: int) -> in
 def _sorted(store: duckdb.DuckDBPyConnection, query: str, most: int) -> tuple[int, int]:
     """How many rows there are, at most so many, and in how many of them stand hashes that occur more than once."""
     import numpy as np  # noqa: PLC0415 - only for many rows
+    import pyarrow as pa  # noqa: PLC0415
 
     hashes, number = np.empty(most, np.uint64), 0  # pages that stay empty take no memory
     for batch in store.sql(query).to_arrow_reader(1_000_000):
