@@ -6,6 +6,8 @@ from pairmark.bootstrap import System
 from pairmark.domain.statuses import Status
 from pairmark.outcome import collect
 from pairmark.storage.connection import Database
+from support.callbacks import answer, deliver, open_comparisons, settle
+from support.invariants import violations
 from support.model_batches import PANEL, PEOPLE, essays, finds_in, judge_all, nothing_found, sql, submit_texts
 from support.system import books
 
@@ -15,6 +17,7 @@ def test_an_essay_that_models_keep_finding_instructions_in_is_not_ranked(system:
     judge_all(system, ticket, finds_in(5))
     result = collect(system, ticket.job_id)
     assert len(result.essays) == 7
+    assert violations(database) == []
     assert "essay-005" not in {essay.essay_id for essay in result.essays}
     (one,) = result.held
     assert (one.essay_id, one.source, one.kind, one.ranked) == ("essay-005", "models", "instructions_found", False)
@@ -69,25 +72,29 @@ def test_a_flag_from_a_batch_that_people_judge_changes_nothing(system: System):
     assert collect(system, ticket.job_id).held == []
 
 
-def test_where_the_rest_hangs_together_through_it_only_the_batch_fails_and_its_next_generation_asks_the_rest(
+def test_where_the_rest_hangs_together_only_through_it_the_next_generation_asks_the_rest(
     system: System, database: Database
 ):
-    """A star: all verdicts there are go through one essay. The batch says so; what models found is known to the next generation."""
+    """A star: every verdict there is goes through one essay. The batch says so, and what models found is not forgotten."""
     ticket = submit_texts(system, essays(4), budget=12, success_rate=0.0)
-    for _ in range(60):
-        settle(system)
-        waiting = open_comparisons(database, ticket)
+    settle(system)
+    while waiting := open_comparisons(database, ticket):
         bodies = [
-            answer(identity, lower_wins(first, second), request_metadata={"instructions_found": True, "judge": "a"})
+            answer(identity, "Essay A", request_metadata={"instructions_found": 3 not in (first, second)})
             if 0 in (first, second)
             else answer(identity, None, error_detail={"error_code": "refused"})
             for identity, first, second in waiting
         ]
         deliver(database, bodies, str(ticket.job_id))
-        if not waiting:
-            break
+        settle(system)
     result = collect(system, ticket.job_id)
-    assert result.status == Status.ERROR_PROCESSING or result.held == []
+    assert result.status == Status.ERROR_PROCESSING
+    assert "without what is held for review" in (result.error or "")
+    assert {one.essay_id for one in result.held} == {"essay-000"}
+    again = system.front_desk.reopen(ticket.entity_id)
+    assert again is not None
+    assert judge_all(system, again) == {1, 2, 3}
+    assert len(collect(system, again.job_id).essays) == 3
 
 
 def test_cleared_after_the_run_it_is_ranked_by_the_verdicts_there_are_and_not_held_again(

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from dataclasses import replace
 
 import psycopg
 import pytest
@@ -12,12 +11,13 @@ from pairmark.bootstrap import System
 from pairmark.clock import ManualClock
 from pairmark.domain.statuses import Status
 from pairmark.errors import BadRequest
+from pairmark.judges.hostile import scan
 from pairmark.outcome import collect
 from pairmark.report.tables import results_csv
-from pairmark.judges.hostile import scan
 from pairmark.services.assessment import batches, review
 from pairmark.services.lifecycle.front_desk import Ticket
 from pairmark.storage.connection import Database, execute
+from support.invariants import violations
 from support.model_batches import MODEL, PANEL, PEOPLE, essays, judge_all, sql, submit_texts
 from support.system import books
 
@@ -41,6 +41,7 @@ def test_a_text_that_speaks_to_its_judge_is_shown_to_none_and_the_rest_is_ranked
     assert shown == {0, 1, 2, 4, 5, 6, 7}
     result = collect(system, ticket.job_id)
     assert Status(result.status).is_complete
+    assert violations(database) == []
     assert sorted(essay.rank for essay in result.essays) == list(range(1, 8))
     assert [essay.essay_id for essay in sorted(result.essays, key=lambda one: one.rank)] == [
         f"essay-{n:03d}" for n in (0, 1, 2, 4, 5, 6, 7)

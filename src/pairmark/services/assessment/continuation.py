@@ -155,7 +155,7 @@ class Continuation:
         try:
             scores = score(seen, _required(evidence))
         except ValueError as error:
-            without = f" without the {len(held)} texts held for review" if held else ""
+            without = f" without what is held for review ({len(held)} texts)" if held else ""
             message = f"The verdicts carry no scale{without}: {error}"
             return self._finalization.fail(seen, StopReason.SCORING_FAILED, message, held)
         return self._finalization.finalize_scoring(seen, scores, held)

@@ -85,7 +85,7 @@ class Finalization:
         return True
 
     def fail(self, seen: Batch, reason: StopReason, error: str, held: Sequence[Hold] = ()) -> bool:
-        """`finalize_failure` in a transaction of its own; `held` joins the review queue with it, so that the next generation knows."""
+        """`finalize_failure` in a transaction of its own; `held` joins the review queue with it, for the next generation."""
         with self._database.transaction("assessment") as tx:
             done = self.finalize_failure(tx, seen, reason, error)
             if done:
