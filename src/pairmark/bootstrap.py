@@ -35,6 +35,7 @@ from pairmark.services.assessment.intake import Intake
 from pairmark.services.assessment.monitor import Monitor
 from pairmark.services.assessment.queries import AssessmentQueries
 from pairmark.services.assessment.refusal import Refusal
+from pairmark.services.assessment.review_queue import ReviewQueue
 from pairmark.services.entitlements.accounts import Accounts
 from pairmark.services.entitlements.saga import EntitlementsQueries, Saga
 from pairmark.services.judging.asker import Asker
@@ -95,6 +96,7 @@ class System:
         self.monitor = Monitor(database, self.continuation, self.finalization, self.clock, interval=monitor_interval)
         self.asker = Asker(database, self.texts, judge_for, Verdicts(database, self.clock), self.clock)
         self.assessment = AssessmentQueries(database)
+        self.review = ReviewQueue(database, self.clock)
         self.lifecycle = LifecycleQueries(database)
         self.results = ResultsQueries(database)
         self.entitlements = EntitlementsQueries(database)

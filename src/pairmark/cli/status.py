@@ -20,8 +20,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "retry",
         parents=[shared],
         help="go on with a batch",
-        description="Go on with a batch that is stuck; after an error or a cancel open its next generation, which reuses the "
-        "verdicts it has; show the stored result of a complete one.",
+        description="Go on with a batch that is stuck; after an error or a cancel, or when a text held for review was cleared, "
+        "open its next generation, which reuses the verdicts it has; show the stored result of a complete one.",
     )
     again.add_argument("batch", metavar="BATCH", help="id (or its beginning) or name")
     again.add_argument("--out", metavar="DIR", type=folder, help="folder for the report (made if missing)")
@@ -36,7 +36,7 @@ def show(arguments: argparse.Namespace) -> int:
 
     with open_system(load(database=arguments.database), install=False) as system:
         if arguments.batch:
-            batch = _one(system, arguments.batch)
+            batch = one_batch(system, arguments.batch)
             return _print_result(collect(system, batch.id), arguments)
         _take_in(system)
         batches = system.assessment.find("", limit=100)
@@ -57,7 +57,7 @@ def cancel(arguments: argparse.Namespace) -> int:
     from pairmark.services.lifecycle.front_desk import Ticket  # noqa: PLC0415
 
     with open_system(load(database=arguments.database), install=False) as system:
-        batch = _one(system, arguments.batch)
+        batch = one_batch(system, arguments.batch)
         ended = system.finalization.cancel(batch.id, "a person at the command line")
         _finish(system, Ticket(batch.entity_id, batch.id, batch.generation, opened=False))
         now = system.assessment.batch(batch.id)
@@ -83,7 +83,7 @@ def retry(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         check_writable(arguments.out)
     with open_system(load(database=arguments.database), install=False) as system:
-        ticket = go_on(system, _one(system, arguments.batch))
+        ticket = go_on(system, one_batch(system, arguments.batch))
         with Live() as live:
             run(system, ticket, live.show)
         result = collect(system, ticket.job_id)
@@ -92,7 +92,8 @@ def retry(arguments: argparse.Namespace) -> int:
     return _print_result(result, arguments)
 
 
-def _one(system: Any, text: str) -> Any:
+def one_batch(system: Any, text: str) -> Any:
+    """The batch that this id, beginning of an id, or name stands for."""
     found = system.assessment.find(text)
     if not found:
         _take_in(system)
