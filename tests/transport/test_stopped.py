@@ -115,7 +115,9 @@ def test_g8_on_one_machine_the_work_of_a_stopped_worker_goes_on(
             held = ["group:assessment", "group:entitlements", "fetching", "relay:assessment:0", "relay:entitlements:0"]
             assert until(lambda: locked(database, held) == len(held), PATIENCE)
             worker.signal(signal.SIGSTOP)
-            system = System(Database(database.conninfo), content=content_service.access)  # the login that the worker has
+            system = System(
+                Database(database.conninfo), content=content_service.access
+            )  # the login that the worker has
             system.accounts.ensure_default()
             essays = [{"essay_id": one, "text_storage_id": one} for one in "abc"]
             with system.running():

@@ -95,7 +95,7 @@ def clear(arguments: argparse.Namespace) -> int:
 
 
 def _system(arguments: argparse.Namespace) -> Any:
-    from pairmark.bootstrap import open_system  # noqa: PLC0415 - start-up time
+    from pairmark.opening import open_system  # noqa: PLC0415 - start-up time
     from pairmark.config import load  # noqa: PLC0415
 
     return open_system(load(database=arguments.database), install=False, roles=())
