@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, LiteralString
+from pathlib import Path
+from typing import Any, LiteralString
 from urllib.parse import quote, urlencode
 from uuid import UUID, uuid4
 
@@ -32,9 +35,6 @@ from support.command import Pairmark
 from support.invariants import violations
 from support.kafka_mock import produce
 from support.sizes import size
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 QUICK = {"session.timeout.ms": "1500", "heartbeat.interval.ms": "300"}
 """A member that dies in a test is missed soon."""
@@ -188,3 +188,12 @@ def fleet(request: pytest.FixtureRequest, database: Database) -> Fleet:
     from support.roads import cluster_of  # noqa: PLC0415
 
     return over(cluster_of(request, "kafka", request.param), database)
+
+
+@pytest.fixture
+def platform(fleet: Fleet) -> Iterator[Pairmark]:
+    """The command, set up for this installation, where the user has credits."""
+    with tempfile.TemporaryDirectory(prefix="pm-fleet-") as folder:
+        command = fleet.command(Path(folder))
+        assert command.run("credits", "grant", "--user", "local", "100000", "--operation", "start").code == 0
+        yield command

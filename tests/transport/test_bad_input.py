@@ -2,41 +2,20 @@
 
 import json
 import signal
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
-
-import pytest
 
 from pairmark.messaging import topics
 from pairmark.messaging.kafka_connection import KafkaConnection
-from pairmark.storage.connection import Database
 from pairmark.storage.waiting import until
 from support.command import Pairmark
 from support.contract import FAILED, REQUESTED, RESULT, envelope, essays_with_text, request
 from support.fleet import JUDGE, Fleet, over
 from support.refused import BAD
-from support.roads import cluster_of
 
 PATIENCE = 90.0
 YEAR_AHEAD = "2027-11-26T09:00:00Z"
 PLACES = {"quarantine": 1, "answered": 1, "dead": 0, "refused": 0}
 ANSWERED = "SELECT count(*) FROM assessment.batch WHERE status = 'ERROR_PROCESSING' AND stop_reason = 'invalid_request'"
-
-
-@pytest.fixture
-def fleet(request: pytest.FixtureRequest, database: Database) -> Fleet:
-    """An installation with three partitions to a topic."""
-    return over(cluster_of(request, "kafka", 3), database)
-
-
-@pytest.fixture
-def platform(fleet: Fleet) -> Iterator[Pairmark]:
-    with tempfile.TemporaryDirectory(prefix="pm-bad-") as folder:
-        command = fleet.command(Path(folder))
-        assert command.run("credits", "grant", "--user", "teacher-7", "100000", "--operation", "start").code == 0
-        yield command
 
 
 def test_g10_bad_requests_and_callbacks_hold_up_no_worker_and_each_has_its_place(fleet: Fleet, platform: Pairmark):
@@ -84,7 +63,7 @@ def answered() -> int:
 
 def good_request(entity: str, padding: str) -> dict[str, str]:
     design = {"judge": JUDGE, "comparisons_per_essay": 3}
-    data = request(essays_with_text(3), entity_id=entity, course_code=padding, design=design)
+    data = request(essays_with_text(3), entity_id=entity, course_code=padding, design=design, user_id="local")
     return {"value": json.dumps(envelope(REQUESTED, data, event_timestamp=YEAR_AHEAD)), "key": entity}
 
 

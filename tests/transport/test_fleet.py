@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,22 +26,13 @@ from support.processes import Journal, Nursery
 from support.roads import cluster_of
 from support.sizes import size
 
-PATIENCE = 90.0
+PATIENCE = size(90.0, 300.0)
 
 
 @pytest.fixture
 def fleet(request: pytest.FixtureRequest, database: Database) -> Fleet:
     """An installation with some partitions to a topic."""
     return over(cluster_of(request, "kafka", 6), database)
-
-
-@pytest.fixture
-def platform(fleet: Fleet) -> Iterator[Pairmark]:
-    """The command, set up for it."""
-    with tempfile.TemporaryDirectory(prefix="pm-fleet-") as folder:
-        command = fleet.command(Path(folder))
-        assert command.run("credits", "grant", "--user", "local", "100000", "--operation", "start").code == 0
-        yield command
 
 
 def all_ended(fleet):
