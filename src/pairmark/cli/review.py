@@ -48,7 +48,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def show_all(arguments: argparse.Namespace) -> int:
     """List the queue."""
-    with _system(arguments) as system:
+    from pairmark.opening import open_to_look  # noqa: PLC0415 - start-up time
+
+    with open_to_look(arguments.database) as system:
         batch = _batch(system, arguments.batch) if arguments.batch else None
         rows = system.review.of_batch(batch.id) if batch else system.review.waiting()
     if arguments.json:
@@ -64,7 +66,9 @@ def show_all(arguments: argparse.Namespace) -> int:
 
 def show(arguments: argparse.Namespace) -> int:
     """Show where and why one text is held."""
-    with _system(arguments) as system:
+    from pairmark.opening import open_to_look  # noqa: PLC0415 - start-up time
+
+    with open_to_look(arguments.database) as system:
         batch = _batch(system, arguments.batch)
         rows = [row for row in system.review.of_batch(batch.id) if row.essay_id == arguments.essay]
         if not rows:
@@ -82,7 +86,9 @@ def show(arguments: argparse.Namespace) -> int:
 
 def clear(arguments: argparse.Namespace) -> int:
     """Clear essays, all or none."""
-    with _system(arguments) as system:
+    from pairmark.opening import open_to_look  # noqa: PLC0415 - start-up time
+
+    with open_to_look(arguments.database) as system:
         batch = _batch(system, arguments.batch)
         done = system.review.clear(batch.id, arguments.essays, arguments.by)
     if arguments.json:
@@ -92,13 +98,6 @@ def clear(arguments: argparse.Namespace) -> int:
         say(f"{len(done)} cleared by {arguments.by}." + (f" {before} had been cleared before." if before else ""))
         note(f"pairmark: `pairmark retry {str(batch.id)[:8]}` ranks them with the others.")
     return 0
-
-
-def _system(arguments: argparse.Namespace) -> Any:
-    from pairmark.opening import open_system  # noqa: PLC0415 - start-up time
-    from pairmark.config import load  # noqa: PLC0415
-
-    return open_system(load(database=arguments.database), install=False, roles=())
 
 
 def _batch(system: Any, text: str) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pairmark.config import MOST_OPEN_QUESTIONS
 from pairmark.events.catalogue import AssessmentRequested
-from pairmark.storage.connection import Database, Tx, execute
+from pairmark.storage.connection import Database
 
 AT_ONCE = 20
 """Requests taken in between two looks."""
@@ -30,15 +30,9 @@ class Admission:
 
     def at_most(self) -> Mapping[str, int]:
         """How many requests may come with the next poll."""
-        with self._database.transaction("assessment") as tx:
-            return {AssessmentRequested.topic: AT_ONCE if open_questions(tx) < self._most else 0}
+        asked, most = self.standing()
+        return {AssessmentRequested.topic: AT_ONCE if asked < most else 0}
 
     def standing(self) -> tuple[int, int]:
-        """Open questions now, and from how many on requests wait."""
-        with self._database.transaction("assessment") as tx:
-            return open_questions(tx), self._most
-
-
-def open_questions(tx: Tx) -> int:
-    """Questions that judges have not answered, those included that batches just taken in will soon ask."""
-    return int(execute(tx, OPEN)[0][0])
+        """Questions that judges have not answered, with those batches just taken in will ask; from how many on requests wait."""
+        return int(self._database.at_once("assessment", OPEN, None)[0][0]), self._most
