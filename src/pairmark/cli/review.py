@@ -95,8 +95,8 @@ def clear(arguments: argparse.Namespace) -> int:
 
 
 def _system(arguments: argparse.Namespace) -> Any:
-    from pairmark.opening import open_system  # noqa: PLC0415 - start-up time
     from pairmark.config import load  # noqa: PLC0415
+    from pairmark.opening import open_system  # noqa: PLC0415 - start-up time
 
     return open_system(load(database=arguments.database), install=False, roles=())
 
