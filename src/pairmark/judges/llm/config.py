@@ -7,7 +7,7 @@ environment when the judge is built, in `provider`.
 import difflib
 import re
 from hashlib import sha256
-from typing import Literal, NoReturn
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -123,9 +123,7 @@ def read_config(canonical: str) -> LlmConfig:
     try:
         config = msgspec.json.decode(canonical.removeprefix("llm:"), type=LlmConfig)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise BadRequest(
-            "This is no stored name of a language model.", remedy=f"Models are named {FORMS}."
-        ) from error
+        raise BadRequest("This is no stored name of a language model.", remedy=f"Models are named {FORMS}.") from error
     if config.prompt_version != PROMPT_VERSION:
         raise BadRequest(
             f"The judge {config.name!r} was chosen with version {config.prompt_version} of the prompt; this version of "
@@ -174,7 +172,7 @@ def split_share(text: str) -> tuple[str, float | None]:
 
 def closest(word: str, known: tuple[str, ...]) -> str:
     """`Did you mean …?`, or nothing where no known word is near."""
-    near = difflib.get_close_matches(word, known, n=2, cutoff=0.6)
+    near = difflib.get_close_matches(word, known, n=2, cutoff=0.7)
     return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
@@ -183,13 +181,11 @@ def _provider(kind: str, name: str) -> str:
         return kind
     model = name.partition(":")[2].strip() or "MODEL"
     if kind in OTHER_NAMES:
-        _refuse(kind, f"Write {OTHER_NAMES[kind]}:{model}.")
-    if kind in SERVERS:
-        _refuse(kind, f"Name the server by its URL: {SERVERS[kind].replace('MODEL', model)}.")
-    _refuse(kind, f"Name it by the URL of its OpenAI-compatible API: https://HOST/v1#{model}, or by way of OpenRouter.")
-
-
-def _refuse(kind: str, remedy: str) -> NoReturn:
+        remedy = f"Write {OTHER_NAMES[kind]}:{model}."
+    elif kind in SERVERS:
+        remedy = f"Name the server by its URL: {SERVERS[kind].replace('MODEL', model)}."
+    else:
+        remedy = f"Name it by the URL of its OpenAI-compatible API: https://HOST/v1#{model}, or by way of OpenRouter."
     raise BadRequest(f"There is no judge {kind!r}.", remedy=remedy)
 
 
@@ -200,7 +196,9 @@ def _server(name: str) -> tuple[str, str]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise BadRequest(f"The judge's address {url[:80]!a} is no URL.", remedy=f"Write {SERVERS['ollama']}.") from error
+        raise BadRequest(
+            f"The judge's address {url[:80]!a} is no URL.", remedy=f"Write {SERVERS['ollama']}."
+        ) from error
     if not parts.hostname:
         raise BadRequest(f"The judge's address {url[:80]!a} names no host.", remedy=f"Write {SERVERS['ollama']}.")
     if parts.username is not None or parts.password is not None or parts.query:
