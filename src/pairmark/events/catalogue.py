@@ -55,7 +55,8 @@ class EssayRef(msgspec.Struct, kw_only=True, frozen=True):
 class Design(msgspec.Struct, kw_only=True, frozen=True):
     """Our own part of a request: how the batch is to be judged. Defaults stand for requests of other services.
 
-    `budget` is the most comparisons that may be sent; 0 means `comparisons_per_essay` times half the essays.
+    `budget` is the most comparisons that may be sent; 0 means `comparisons_per_essay` times half the essays. `both_orders`
+    concerns language models only.
     """
 
     name: str = ""
@@ -71,6 +72,7 @@ class Design(msgspec.Struct, kw_only=True, frozen=True):
     completion_threshold: Share = 1.0
     deadline_seconds: Annotated[float, msgspec.Meta(ge=1, le=31_622_400)] = 14_400.0
     baseline: bool = False
+    both_orders: bool = True
     generation: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
 
 

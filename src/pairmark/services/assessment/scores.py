@@ -4,7 +4,7 @@ Deterministic: the same verdicts and the same program give the same numbers, to 
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,9 @@ from pairmark.events.catalogue import EssayResult
 from pairmark.services.assessment.batches import Batch
 from pairmark.services.assessment.evidence import Evidence
 from pairmark.storage.connection import Tx, execute
+
+if TYPE_CHECKING:
+    from pairmark.stats.bradley_terry import Fit
 
 INSERT_RESULT = """
 INSERT INTO result (batch_id, reliability, ssr, prior_sd, input_digest, metadata) VALUES (%s, %s, %s, %s, %s, %s::jsonb)
@@ -28,8 +31,9 @@ SELECT %s, o, r, t, s, n, c, w FROM unnest(%s::int[], %s::int[], %s::float8[], %
 
 @dataclass(frozen=True)
 class Scores:
-    """Columns by essay ordinal, and the figures of the whole scale."""
+    """Columns in the order of the essays' ordinals, and the figures of the whole scale."""
 
+    ordinals: list[int]
     essay_ids: list[str]
     rank: list[int]
     theta: list[float]
@@ -46,14 +50,21 @@ class Scores:
     @classmethod
     def of_single(cls, essay_ids: list[str]) -> "Scores":
         """Nothing to compare: the essays are named, not scored."""
-        return cls(essay_ids, [], [], [], [], [], [], None, None, None, "", {"note": "fewer than two essays"})
+        return cls([], essay_ids, [], [], [], [], [], [], None, None, None, "", {"note": "fewer than two essays"})
 
     def store(self, tx: Tx, batch_id: UUID) -> None:
         """Write result and scores, once."""
         metadata = msgspec.json.encode(self.metadata).decode()
         execute(tx, INSERT_RESULT, [batch_id, self.reliability, self.ssr, self.prior_sd, self.input_digest, metadata])
-        ordinals = list(range(len(self.rank)))
-        columns = [ordinals, self.rank, self.theta, self.standard_error, self.normalized, self.comparisons, self.wins]
+        columns = [
+            self.ordinals,
+            self.rank,
+            self.theta,
+            self.standard_error,
+            self.normalized,
+            self.comparisons,
+            self.wins,
+        ]
         execute(tx, INSERT_SCORES, [batch_id, *columns])
 
     def essay_results(self) -> list[EssayResult]:
@@ -84,6 +95,7 @@ def score(batch: Batch, evidence: Evidence) -> Scores:
     normalized = (theta - theta.min()) / span if span > 0 else np.full(len(theta), 0.5)
     reliability = empirical_bayes(result)
     return Scores(
+        ordinals=evidence.ordinals.tolist(),
         essay_ids=evidence.essay_ids,
         rank=[int(rank) for rank in result.ranks()],
         theta=theta.tolist(),
@@ -101,8 +113,18 @@ def score(batch: Batch, evidence: Evidence) -> Scores:
             "seed": batch.design.seed,
             "input_digest": evidence.digest,
             "pairmark": pairmark.__version__,
-        },
+        }
+        | _order_effects(result),
     )
+
+
+def _order_effects(result: "Fit") -> dict[str, Any]:
+    """How far each judge is swayed by the order, in logits for the text shown first, with its standard error."""
+    effects, errors = result.order_effects, result.order_effects_se
+    if effects is None or errors is None:
+        return {}
+    told = zip(result.comparisons.judges, effects.tolist(), errors.tolist(), strict=True)
+    return {"order_effects": {judge: [effect, error] for judge, effect, error in told}}
 
 
 def _confidence(standard_error: float, prior_sd: float) -> float:
