@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pairmark.errors import BadRequest
+from pairmark.judges.llm import provider
 from pairmark.judges.llm.judge import LanguageModelJudge
 from pairmark.judges.question import JudgeUnable
 from support.models import BETTER, HOSTED, KNOWN, WORSE, ask, named, question
@@ -297,3 +298,15 @@ def test_closing_ends_what_is_in_flight_and_the_thread(providers: Start, judge: 
     assert {answer.kind for answer in answers} == {"failed"}
     assert {answer.call.cost for answer in answers if answer.call} == {None}
     one.close()
+    assert ask(one).kind == "failed", "nothing is asked of a closed judge"
+
+
+@pytest.mark.parametrize("package", ["pydantic_ai", "anthropic"])
+def test_a_missing_extra_is_named_with_its_remedy(package: str, judge: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider, "find_spec", lambda name: None if name == package else True)
+    one = judge("anthropic:judge-1")
+    for call in (lambda: one.check([]), lambda: ask(one)):
+        with pytest.raises(
+            (BadRequest, JudgeUnable), match=r"not installed\. Install it with pip install 'pairmark\[llm\]'\."
+        ):
+            call()

@@ -56,7 +56,7 @@ class LanguageModelJudge:
 
     def check(self, essay_ids: Sequence[str]) -> None:
         """Raise `BadRequest` when the extra is missing or texts would have to leave this machine; any essays will do."""
-        check_installed()
+        check_installed(self.config)
         check_place(self.config)
 
     def check_access(self) -> None:

@@ -5,6 +5,8 @@ Nothing here knows what is asked.
 
 import asyncio
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
@@ -24,11 +26,11 @@ class LoopThread:
         self._closed = False
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of the work; `concurrent.futures.CancelledError` when this was closed meanwhile."""
+        """The result of the work; raises `CancelledError` of futures, not of asyncio, when this was closed meanwhile."""
         with self._lock:
             if self._closed:
                 work.close()
-                raise asyncio.CancelledError
+                raise CancelledError
             future = asyncio.run_coroutine_threadsafe(work, self._started())
         return future.result()
 
@@ -42,7 +44,8 @@ class LoopThread:
             if last is not None:
                 last.close()
             return
-        asyncio.run_coroutine_threadsafe(_end(last), loop).result(CLOSE_SECONDS)
+        with suppress(TimeoutError):  # the thread is a daemon: it ends with the process at the latest
+            asyncio.run_coroutine_threadsafe(_end(last), loop).result(CLOSE_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(CLOSE_SECONDS)
 

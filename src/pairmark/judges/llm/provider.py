@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -39,6 +40,13 @@ ADDRESSES = {
     "anthropic": (("ANTHROPIC_BASE_URL",), "https://api.anthropic.com"),
     "google": (("GOOGLE_GEMINI_BASE_URL", "GOOGLE_BASE_URL"), "https://generativelanguage.googleapis.com"),
     "openrouter": (("OPENROUTER_BASE_URL",), "https://openrouter.ai/api/v1"),
+}
+PACKAGES = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "google": "google.genai",
+    "openrouter": "openai",
+    "url": "openai",
 }
 NAMES = {"openai": "OpenAI", "anthropic": "Anthropic", "google": "Google", "openrouter": "OpenRouter"}
 CONNECT_SECONDS = 10.0
@@ -117,12 +125,15 @@ class Connection:
             await lane.client.aclose()
 
 
-def check_installed() -> None:
-    """Raise `BadRequest` when the extra for language models is missing."""
-    try:
-        import pydantic_ai  # noqa: F401, PLC0415
-    except ImportError as error:
-        raise BadRequest("Language models need an extra that is not installed.", remedy=INSTALL) from error
+def check_installed(config: LlmConfig) -> None:
+    """Raise `BadRequest` when the extra for language models, or the part of it for this provider, is missing."""
+    for package in ("pydantic_ai", PACKAGES[config.provider]):
+        try:
+            found = find_spec(package)
+        except ImportError:
+            found = None
+        if found is None:
+            raise BadRequest(f"The judge {config.name} needs packages that are not installed.", remedy=INSTALL)
 
 
 def check_place(config: LlmConfig) -> None:
@@ -130,7 +141,7 @@ def check_place(config: LlmConfig) -> None:
     if not config.local_only:
         return
     host = urlsplit(address(config)).hostname or ""
-    check_installed()
+    check_installed(config)
     from pairmark.judges.llm.loopback import is_loopback  # noqa: PLC0415
 
     if not (is_loopback(host) or host == "localhost" or host.endswith(".localhost")):
@@ -188,7 +199,7 @@ def scrub(text: str) -> str:
 
 def connect(config: LlmConfig, learn: Callable[[Mapping[str, str]], None]) -> Connection:
     """Make ready to ask; nothing is sent yet. `learn` is told the headers of every response."""
-    check_installed()
+    check_installed(config)
     check_key(config)
     check_place(config)
     from pydantic_ai.models import ModelRequestParameters  # noqa: PLC0415
