@@ -32,6 +32,7 @@ LOCAL_USER = "local"
 MOST_COMPARISONS = 2_000_000
 LONGEST_LABEL = 200
 LARGEST_SEED = 2**63 - 1
+MOST_DOLLARS = 1_000_000
 
 
 class Choices(TypedDict, total=False):
@@ -39,6 +40,7 @@ class Choices(TypedDict, total=False):
 
     `budget`: most comparisons to send (default `comparisons_per_essay` x essays / 2). `target_reliability`: stop once reached.
     `compare`: a numeric column that came with the texts, to report rank agreement with. `organisation`, `user`: who pays.
+    `spend_limit`: the most that judges may cost, in US dollars; the same call with a higher one goes on.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Choices(TypedDict, total=False):
     smaller_is_better: bool
     organisation: str | None
     user: str
+    spend_limit: float | None
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ def prepare(path: Path, judge: str, choices: Choices) -> Prepared:
         target_reliability=_target(choices.get("target_reliability")),
         baseline=not asked.may_grade,
         pair_limit=min(Design().pair_limit, getattr(asked, "most_repeats", Design().pair_limit)),
+        spend_limit=_spend_limit(choices.get("spend_limit")),
     )
     comparand = None
     if compare is not None:
@@ -190,6 +194,15 @@ def _target(target: float | None) -> float | None:
     return target
 
 
+def _spend_limit(limit: float | None) -> float | None:
+    if limit is not None and not 0 < limit <= MOST_DOLLARS:
+        raise BadRequest(
+            f"A spend limit of {limit} US dollars allows nothing that could be asked.",
+            remedy=f"Give --spend-limit a number above 0, at most {MOST_DOLLARS:,}.",
+        )
+    return limit
+
+
 def submit(system: System, prepared: Prepared) -> Ticket:
     """Store the texts and hand the request in; the same request again finds its batch (G13).
 
@@ -199,7 +212,8 @@ def submit(system: System, prepared: Prepared) -> Ticket:
     ids = [text.essay_id for text in prepared.texts.texts]
     storage = system.texts.put([text.text for text in prepared.texts.texts])
     essays = [EssayRef(essay_id=essay, text_storage_id=key) for essay, key in zip(ids, storage, strict=True)]
-    identity = msgspec.structs.replace(prepared.design, judge="")
+    identity = msgspec.to_builtins(msgspec.structs.replace(prepared.design, judge=""))
+    del identity["spend_limit"]  # it may be raised: the batch stays the same
     digest = sha256(
         b"\x1f".join(
             [
@@ -212,6 +226,8 @@ def submit(system: System, prepared: Prepared) -> Ticket:
     request = Request(digest, essays, prepared.design, prepared.user, prepared.organisation)
     ticket = system.front_desk.submit(request)
     system.asker.offer(prepared.design.judge, prepared.design.judge_digest)
+    if prepared.design.spend_limit is not None:
+        system.asker.allow(str(ticket.job_id), prepared.design.spend_limit)
     if not ticket.opened:
         revive(system, ticket.job_id, ticket.entity_id)
     return ticket

@@ -13,6 +13,7 @@ from pairmark.errors import BrokenData, Busy, PairmarkError
 from pairmark.messaging.loop import Loop
 from pairmark.outcome import Obstacle, in_the_way, settled
 from pairmark.services.assessment.batches import Batch
+from pairmark.services.judging.flight import SpendLimitReached
 from pairmark.services.lifecycle.front_desk import Ticket
 
 POLL_SECONDS = 0.02
@@ -21,6 +22,8 @@ WATCHING_AFTER = 1.0
 LOOK_FOR_TROUBLE_EVERY = 1.0
 PATIENCE = 20.0
 """Seconds for which the same batch may stand still while the database, or a part, says that it cannot work."""
+LIMIT_PATIENCE = 2.0
+"""Seconds for which it may stand still at its spend limit: long enough for what was answered to be counted."""
 
 SETTLING = 10.0
 """Seconds to wait for messages that are still on their way when the work is done."""
@@ -129,7 +132,7 @@ class _Watch:
         standing = (batch.version, batch.answered) if batch is not None else self._standing
         if busy is None or standing != self._standing:
             self._standing, self._since = standing, self._now()
-        elif self._now() - self._since >= PATIENCE:
+        elif self._now() - self._since >= (LIMIT_PATIENCE if isinstance(busy, SpendLimitReached) else PATIENCE):
             raise busy
 
     def _now(self) -> float:

@@ -6,6 +6,7 @@ changed one, and a call beyond the spend limit are refused by the database. Who 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -152,17 +153,6 @@ class Calls:
         if ids:
             self._database.at_once("judging", NEVER_MADE, [self._clock.now(), NOT_MADE, list(ids)])
 
-    def reuse(self, tx: Tx, reused: Sequence[tuple[Entry, UUID]]) -> None:
-        """Write down answers that are reused from earlier calls, at no cost."""
-        if reused:
-            now, entries = self._clock.now(), [entry for entry, _ in reused]
-            columns: list[list[Any]] = [
-                [one.id for one in entries], [one.batch_id for one in entries], [one.request_id for one in entries],
-                [one.attempt for one in entries], [one.number for one in entries], [one.first_id for one in entries],
-                [one.second_id for one in entries], [earlier for _, earlier in reused],
-            ]  # fmt: skip
-            execute(tx, REUSE, [self._token, now, now, *columns])
-
     def kept(self, forecasts: Sequence[tuple[Forecast, int]]) -> dict[tuple[str, str, int], tuple[UUID, Answer]]:
         """Verdicts that these judges gave to these very prompts before, by digest, prompt hash and repeat."""
         columns: list[list[Any]] = [
@@ -201,7 +191,7 @@ class Calls:
         return Purse(None if limit is None else float(limit), float(reserved), float(spent), float(perhaps))
 
 
-def end(tx: Tx, outcomes: Sequence[tuple[UUID, Answer]], now: Any) -> set[UUID]:
+def end(tx: Tx, outcomes: Sequence[tuple[UUID, Answer]], now: datetime) -> set[UUID]:
     """Write down what became of calls, in the caller's transaction; returns those that had no outcome yet.
 
     Verdicts are kept for whoever asks the same judge the same thing.
@@ -214,6 +204,19 @@ def end(tx: Tx, outcomes: Sequence[tuple[UUID, Answer]], now: Any) -> set[UUID]:
     if verdicts:
         execute(tx, KEEP, [verdicts])
     return ended
+
+
+def reuse(tx: Tx, reused: Sequence[tuple[Entry, UUID]], token: UUID, now: datetime) -> None:
+    """Write down answers that are reused from earlier calls, at no cost, in the caller's transaction."""
+    if not reused:
+        return
+    entries = [entry for entry, _ in reused]
+    columns: list[list[Any]] = [
+        [one.id for one in entries], [one.batch_id for one in entries], [one.request_id for one in entries],
+        [one.attempt for one in entries], [one.number for one in entries], [one.first_id for one in entries],
+        [one.second_id for one in entries], [earlier for _, earlier in reused],
+    ]  # fmt: skip
+    execute(tx, REUSE, [token, now, now, *columns])
 
 
 def clean(text: str, longest: int = LONGEST_DETAIL) -> str:
