@@ -4,10 +4,12 @@ Who answers what hangs on the question alone, so it is the same in every process
 its own affair.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import accumulate
 
+from pairmark.judges.llm.judge import LanguageModelJudge
+from pairmark.judges.llm.prompt import Prompt
 from pairmark.judges.question import Answer, Judge, JudgeUnable, Question
 
 _GOLDEN = 0.6180339887498949  # steps of it fill the unit interval evenly (Weyl 1916)
@@ -24,6 +26,7 @@ class Panel:
 
     def __init__(self, members: Sequence[tuple[Judge, float]]) -> None:
         self.members = tuple(judge for judge, _ in members)
+        self.models = tuple(judge for judge in self.members if isinstance(judge, LanguageModelJudge))
         self._ends = list(accumulate(share for _, share in members))
         self.in_sets = all(judge.in_sets for judge in self.members)
         self.may_grade = all(judge.may_grade for judge in self.members)
@@ -34,12 +37,15 @@ class Panel:
         for judge in self.members:
             judge.check(essay_ids)
 
-    def check_texts(self, texts: Sequence[str]) -> None:
-        """Raise `BadRequest` if one of the members cannot take one of these texts."""
-        for judge in self.members:
-            check: Callable[[Sequence[str]], None] | None = getattr(judge, "check_texts", None)
-            if check is not None:
-                check(texts)
+    def check_access(self) -> None:
+        """Raise `BadRequest` if one of the members lacks a key."""
+        for judge in self.models:
+            judge.check_access()
+
+    def check_texts(self, texts: Mapping[str, str]) -> None:
+        """Raise `BadRequest` if one of the members cannot take two of these texts."""
+        for judge in self.models:
+            judge.check_texts(texts)
 
     def member_of(self, first_id: str, second_id: str, repeat: int, attempt: int) -> int:
         """The place of the member who is asked about this pair, in whichever order, at this try.
@@ -56,6 +62,17 @@ class Panel:
     def member_for(self, question: Question) -> Judge:
         """The member who is asked this question, if it is able."""
         return self.members[self._place(question)]
+
+    def prompt(self, question: Question) -> Prompt | None:
+        """What the member is sent who is asked first; None where that is no model."""
+        judge = self.member_for(question)
+        return judge.prompt(question) if isinstance(judge, LanguageModelJudge) else None
+
+    def estimate(self, question: Question) -> tuple[int, float | None]:
+        """Tokens and cost at worst, whichever member comes to answer; the cost is None when one of them may cost anything."""
+        told = [judge.estimate(question) for judge in self.models]
+        costs = [cost for _, cost in told if cost is not None]
+        return max((tokens for tokens, _ in told), default=0), max(costs, default=0.0) if len(costs) == len(told) else None
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer per question, in the same order; raises `JudgeUnable` when all members are unable."""

@@ -25,6 +25,9 @@ PROMPT_VERSION = 1
 """Raised when the words of the prompt change: verdicts of one wording are not mixed with those of another."""
 OUTPUT_TOKENS = 4_000
 OUTPUT_TOKEN_LIMITS = (200, 100_000)
+TIMEOUT = 300
+TIMEOUT_LIMITS = (1, 3_600)
+MOST_PER_MINUTE = 10**9
 LONGEST_NAME = 200
 LONGEST_LANGUAGE = 60
 
@@ -48,11 +51,16 @@ LANGUAGES = {
     "ru": "Russian", "sk": "Slovak", "sl": "Slovenian", "sr": "Serbian", "sv": "Swedish", "tr": "Turkish",
     "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
 }  # fmt: skip
+_ROAD = frozenset(("local_only", "batch", "timeout", "requests_per_minute", "tokens_per_minute"))
+"""What decides how a model is reached, not what it answers."""
 _SHARE = re.compile(r"=\s*(\d+(?:\.\d+)?)\s*%\s*\Z", re.ASCII)
 
 
 class LlmOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run asks of all its model judges; rubric and task are text, read from their files already."""
+    """What one run asks of all its model judges; rubric and task are text, read from their files already.
+
+    `timeout` is in seconds, for one request; limits per minute are learnt from the provider where they are 0.
+    """
 
     rubric: str | None = None
     task: str | None = None
@@ -61,6 +69,9 @@ class LlmOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int = OUTPUT_TOKENS
     local_only: bool = False
     batch: bool = False
+    timeout: int = TIMEOUT
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
 
 
 class LlmConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +88,9 @@ class LlmConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     prompt_version: int = PROMPT_VERSION
     local_only: bool = False
     batch: bool = False
+    timeout: int = TIMEOUT
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
 
     @property
     def name(self) -> str:
@@ -95,7 +109,7 @@ class LlmConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         What is not given does not count, so that an option of a later version leaves today's digests as they are.
         """
         given = msgspec.structs.asdict(self)
-        told = {name: value for name, value in given.items() if value != "" and name not in ("local_only", "batch")}
+        told = {name: value for name, value in given.items() if value != "" and name not in _ROAD}
         return sha256(b"llm:" + msgspec.json.encode(told, order="sorted")).hexdigest()
 
 
@@ -141,9 +155,12 @@ def config_of(kind: str, name: str, options: LlmOptions) -> LlmConfig:
         task="" if options.task is None else usable(options.task, "task"),
         language=_language(options.language),
         effort=_effort(options.effort),
-        max_output_tokens=_output_tokens(options.max_output_tokens),
+        max_output_tokens=_within("longest answer, in tokens,", options.max_output_tokens, *OUTPUT_TOKEN_LIMITS),
         local_only=options.local_only,
         batch=options.batch,
+        timeout=_within("time-out of a request, in seconds,", options.timeout, *TIMEOUT_LIMITS),
+        requests_per_minute=_within("number of requests a minute", options.requests_per_minute, 0, MOST_PER_MINUTE),
+        tokens_per_minute=_within("number of tokens a minute", options.tokens_per_minute, 0, MOST_PER_MINUTE),
     )
 
 
@@ -210,10 +227,7 @@ def _effort(given: str | None) -> Effort:
     return text  # type: ignore[return-value]
 
 
-def _output_tokens(given: int) -> int:
-    low, high = OUTPUT_TOKEN_LIMITS
+def _within(what: str, given: int, low: int, high: int) -> int:
     if not low <= given <= high:
-        raise BadRequest(
-            f"An answer of at most {given} tokens is out of range.", remedy=f"Give a whole number from {low} to {high}."
-        )
+        raise BadRequest(f"The {what} cannot be {given}.", remedy=f"Give a whole number from {low} to {high}.")
     return given

@@ -85,9 +85,9 @@ class Prompt:
     hash: str
 
     @property
-    def characters(self) -> int:
-        """How long the prompt is."""
-        return len(self.system) + len(self.first) + len(self.second)
+    def size(self) -> int:
+        """How many bytes of UTF-8 the prompt has."""
+        return sum(len(part.encode()) for part in (self.system, self.first, self.second))
 
 
 class Prompts:
