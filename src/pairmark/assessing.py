@@ -3,6 +3,7 @@
 The command line is a thin layer over this; it adds progress on the screen.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,7 @@ from pairmark.domain.result import AssessmentResult
 from pairmark.domain.stopping import MOST_ESSAYS, largest_budget
 from pairmark.errors import BadRequest
 from pairmark.events.catalogue import Design, EssayRef
+from pairmark.judges.question import Judge, Question
 from pairmark.judges.spec import parse_judge
 from pairmark.messaging import held
 from pairmark.outcome import Comparand, collect
@@ -117,6 +119,7 @@ def prepare(path: Path, judge: str, choices: Choices) -> Prepared:
         raise BadRequest(f"{path} holds {len(ids)} texts; one batch takes at most {MOST_ESSAYS}.", remedy="Split it.")
     asked = judge_for(spec.canonical, spec.digest)
     asked.check(ids)
+    _check_prices(asked, choices.get("spend_limit"), [text.text for text in texts.texts[:2]])
     design = Design(
         name=_label("name", choices.get("name", "")),
         judge=spec.canonical,
@@ -201,6 +204,20 @@ def _spend_limit(limit: float | None) -> float | None:
             remedy=f"Give --spend-limit a number above 0, at most {MOST_DOLLARS:,}.",
         )
     return limit
+
+
+def _check_prices(judge: Judge, limit: float | None, texts: Sequence[str]) -> None:
+    """A limit can only be kept where it is known what the next call may cost."""
+    if limit is None or len(texts) < 2:
+        return
+    question = Question("", "first", "second", texts[0], texts[1], repeat=0, attempt=1)
+    for one in getattr(judge, "models", (judge,)):
+        forecast = one.forecast(question) if hasattr(one, "forecast") else None
+        if forecast is not None and forecast.cost is None:
+            raise BadRequest(
+                f"The price of {forecast.judge} is not known, so a spend limit cannot be kept.",
+                remedy="Leave --spend-limit out, or name a judge whose price is known.",
+            )
 
 
 def submit(system: System, prepared: Prepared) -> Ticket:

@@ -43,7 +43,8 @@ class Forecast:
     """What a call would be, told before it is made, so that it can be written down and paid for.
 
     `judge` is the name and `digest` the digest of the model that is asked: of the member, where a panel judges. `cost` is
-    the most the call may cost in US dollars; None: no price is known.
+    the most the call may cost in US dollars; None: no price is known. Without a `prompt_hash` it is no model that is asked, and
+    its answer costs nothing.
     """
 
     judge: str

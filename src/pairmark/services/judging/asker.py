@@ -289,8 +289,8 @@ def _ask_with_texts(judge: Judge, bodies: Mapping[str, str], work: Work) -> list
 
 
 def _is_model(judge: Judge) -> TypeGuard[ModelJudge]:
-    """Whether each answer of this judge is a call that belongs into the book."""
-    return hasattr(judge, "forecast")
+    """Whether answers of this judge are calls that belong into the book."""
+    return hasattr(judge, "forecast") and not judge.in_sets
 
 
 def _asked(chunk: Chunk, question: Question, bodies: Mapping[str, str], tries: int) -> Asked:

@@ -4,6 +4,7 @@ All statements are set-based. What is reserved, spent, or perhaps spent follows 
 changed one, and a call beyond the spend limit are refused by the database. Who is called, and when, is not decided here.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,7 +60,7 @@ UPDATE model_call SET kind = 'not_asked', ended_at = %s, detail = %s, cost = 0 W
 """
 KEEP = """
 INSERT INTO kept_answer (judge_digest, prompt_hash, repeat, call_id)
-SELECT judge_digest, prompt_hash, repeat, id FROM model_call WHERE id = ANY(%s) AND purpose = 'comparison' ORDER BY 1, 2, 3, 4
+SELECT judge_digest, prompt_hash, repeat, id FROM model_call WHERE id = ANY(%s) AND purpose = 'comparison' AND prompt_hash <> '' ORDER BY 1, 2, 3, 4
 ON CONFLICT DO NOTHING
 """
 KEPT = """
@@ -191,16 +192,16 @@ class Calls:
         return Purse(None if limit is None else float(limit), float(reserved), float(spent), float(perhaps))
 
 
-def end(tx: Tx, outcomes: Sequence[tuple[UUID, Answer]], now: datetime) -> set[UUID]:
+def end(tx: Tx, outcomes: Sequence[tuple[Entry, Answer]], now: datetime) -> set[UUID]:
     """Write down what became of calls, in the caller's transaction; returns those that had no outcome yet.
 
     Verdicts are kept for whoever asks the same judge the same thing.
     """
     if not outcomes:
         return set()
-    columns = [list(column) for column in zip(*(_outcome(call_id, answer) for call_id, answer in outcomes), strict=True)]
+    columns = [list(column) for column in zip(*(_outcome(entry, answer) for entry, answer in outcomes), strict=True)]
     ended = set(values(execute(tx, END, [now, *columns])))
-    verdicts = [call_id for call_id, answer in outcomes if call_id in ended and answer.kind == "verdict"]
+    verdicts = [entry.id for entry, answer in outcomes if entry.id in ended and answer.kind == "verdict"]
     if verdicts:
         execute(tx, KEEP, [verdicts])
     return ended
@@ -224,20 +225,29 @@ def clean(text: str, longest: int = LONGEST_DETAIL) -> str:
     return text[:longest].replace("\x00", "").encode("utf-8", "replace").decode()
 
 
-def _outcome(call_id: UUID, answer: Answer) -> tuple[Any, ...]:
-    """The columns of `END`. An answer that tells nothing about its call has an unknown cost, never 0."""
+def _counted(number: int | None) -> int | None:
+    """A count that the column can hold; one that cannot be true is none."""
+    return number if number is not None and 0 <= number < 2**31 else None
+
+
+def _charged(cost: float | None) -> float | None:
+    return cost if cost is not None and 0 <= cost < math.inf else None
+
+
+def _outcome(entry: Entry, answer: Answer) -> tuple[Any, ...]:
+    """The columns of `END`. A model's answer that tells nothing about its call has an unknown cost, never 0."""
     call = answer.call
     said = (
-        call_id, answer.kind, answer.winner, clean(answer.detail), clean(answer.justification), clean(answer.evidence[0]),
+        entry.id, answer.kind, answer.winner, clean(answer.detail), clean(answer.justification), clean(answer.evidence[0]),
         clean(answer.evidence[1]), answer.instructions_found,
     )  # fmt: skip
     if call is None:
-        unknown = (clean(answer.model), clean(answer.provider), "", "", None, None, None, None, None, "", None, None, "")
-        return said + unknown
+        cost = None if entry.forecast.prompt_hash else 0.0
+        return (*said, clean(answer.model), clean(answer.provider), "", "", None, None, None, None, cost, "", None, None, "")
     return (
-        *said, clean(call.model), clean(answer.provider), clean(call.provider_request_id), clean(call.finish), call.input_tokens,
-        call.cached_tokens, call.output_tokens, call.reasoning_tokens, call.cost, clean(call.price), call.latency_ms, call.attempts,
-        clean(call.answer, LONGEST_ANSWER),
+        *said, clean(call.model), clean(answer.provider), clean(call.provider_request_id), clean(call.finish),
+        _counted(call.input_tokens), _counted(call.cached_tokens), _counted(call.output_tokens), _counted(call.reasoning_tokens),
+        _charged(call.cost), clean(call.price), _counted(call.latency_ms), call.attempts, clean(call.answer, LONGEST_ANSWER),
     )  # fmt: skip
 
 

@@ -126,7 +126,7 @@ class Canaries:
         reason = reason_to_suspend(member.judge, found)
         now = self._clock.now()
         with self._database.transaction("judging") as tx:
-            calls.end(tx, [(entry.id, answer) for _, entry, answer in answered], now)
+            calls.end(tx, [(entry, answer) for _, entry, answer in answered], now)
             if not unable:
                 self._record(tx, batch_id, member, found, reason)
         if unable:

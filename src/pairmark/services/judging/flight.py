@@ -175,7 +175,7 @@ class Flight:
             elif forecast is None:
                 sitting.without_verdict(item, "unavailable", " ".join(dict.fromkeys(sitting.suspended.values())))
                 break
-            elif forecast.digest in sitting.cleared:
+            elif forecast.digest in sitting.cleared or not forecast.prompt_hash:
                 return forecast
             else:
                 self._clear(sitting, forecast)
@@ -203,7 +203,8 @@ class Flight:
     def _take_off(self, sitting: Sitting, items: Sequence[Item]) -> None:
         """Answers that are known are reused; the other calls are written down, and made."""
         ready = [(item, item.forecast) for item in items if item.forecast is not None]
-        kept = self._calls.kept([(forecast, item.question.repeat) for item, forecast in ready]) if ready else {}
+        to_models = [(forecast, item.question.repeat) for item, forecast in ready if forecast.prompt_hash]
+        kept = self._calls.kept(to_models) if to_models else {}
         fresh = []
         for item, forecast in ready:
             item.entry = _entry(item, forecast)
@@ -284,7 +285,7 @@ class Flight:
         if answer is None:
             said = f"{type(error).__name__}: {error}" if error else "the judge gave no answer"
             sitting.without_verdict(item, "failed", said)
-        elif answer.winner == "tie":
+        elif answer.winner == "tie" and item.forecast is not None and item.forecast.prompt_hash:
             sitting.without_verdict(item, "invalid", "a language model must choose")
         else:
             sitting.answer(item, answer)

@@ -145,7 +145,7 @@ class Verdicts:
 
 def _end_calls(tx: Tx, answered: Sequence[Answered], token: UUID, now: datetime) -> None:
     """What became of the calls, in the same transaction as what they brought; answers without a call are passed over."""
-    calls.end(tx, [(item.call.id, item.answer) for item in answered if item.call and item.earlier is None], now)
+    calls.end(tx, [(item.call, item.answer) for item in answered if item.call and item.earlier is None], now)
     calls.reuse(tx, [(item.call, item.earlier) for item in answered if item.call and item.earlier], token, now)
 
 

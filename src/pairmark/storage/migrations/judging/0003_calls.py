@@ -37,7 +37,7 @@ CREATE TABLE judging.model_call (
     kind text CONSTRAINT kind_is_known CHECK (kind IN ('verdict', 'refused', 'truncated', 'invalid', 'blocked', 'timed_out',
         'unavailable', 'failed', 'not_asked', 'lost')),
     ended_at timestamptz,
-    winner text CONSTRAINT winner_is_a_text CHECK (winner IN ('first', 'second')),
+    winner text CONSTRAINT winner_is_known CHECK (winner IN ('first', 'second', 'tie')),
     detail text NOT NULL DEFAULT '',
     reason text NOT NULL DEFAULT '',
     evidence_1 text NOT NULL DEFAULT '',
