@@ -161,7 +161,8 @@ class Continuation:
         try:
             scores = score(seen, _required(evidence))
         except ValueError as error:
-            return self._finalization.fail(seen, StopReason.SCORING_FAILED, f"The verdicts carry no scale: {error}")
+            message = f"The verdicts carry no scale: {error}.{self._usual_reason(seen)}"
+            return self._finalization.fail(seen, StopReason.SCORING_FAILED, message)
         return self._finalization.finalize_scoring(seen, scores)
 
 

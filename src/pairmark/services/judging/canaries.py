@@ -44,7 +44,11 @@ class Elsewhere(Exception):  # noqa: N818 - not an error: somebody else is askin
 
 
 class Unaffordable(Exception):  # noqa: N818
-    """The purse does not hold what the canaries may cost."""
+    """The purse does not hold what the canaries may cost: `most` US dollars, None where no price is known."""
+
+    def __init__(self, most: float | None) -> None:
+        super().__init__(most)
+        self.most = most
 
 
 class Canaries:
@@ -99,7 +103,8 @@ class Canaries:
         if len(paid) < len(asked):
             self._calls.never_made(list(paid))
             self._give_up(batch_id, member)
-            raise Unaffordable
+            costs = [entry.forecast.cost for _, entry in asked]
+            raise Unaffordable(None if None in costs else sum(cost for cost in costs if cost is not None))
         flying: Flying = {}
         for canary, entry in asked:
             question = replace(

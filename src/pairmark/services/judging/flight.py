@@ -190,8 +190,8 @@ class Flight:
             )
         except Elsewhere:
             sitting.halt(None, LOOK_AGAIN_SECONDS)
-        except Unaffordable:
-            self._no_money(sitting, forecast)
+        except Unaffordable as needed:
+            self._no_money(sitting, forecast.judge, needed.most)
         except JudgeUnable as error:
             self._unable(sitting, forecast.digest, error)
         else:
@@ -233,13 +233,13 @@ class Flight:
             self._host.goes_on(sitting.batch_id)
         refused = [entry.forecast for _, entry in fresh if entry.id not in paid]
         if refused:
-            self._no_money(sitting, refused[0])
+            self._no_money(sitting, refused[0].judge, refused[0].cost)
 
-    def _no_money(self, sitting: Sitting, forecast: Forecast) -> None:
-        """A call cannot be paid. While others are in flight they may turn out cheaper than the most they may cost."""
+    def _no_money(self, sitting: Sitting, judge: str, most: float | None) -> None:
+        """What may cost `most` cannot be paid. Calls in flight may yet turn out cheaper than the most they may cost."""
         purse = self._calls.purse(sitting.batch_id)
-        if forecast.cost is None:
-            why = f"The price of {forecast.judge} is not known, so the spend limit of {_dollars(purse.limit)} cannot be kept."
+        if most is None:
+            why = f"The price of {judge} is not known, so the spend limit of {_dollars(purse.limit)} cannot be kept."
             remedy = "Name a judge whose price is known, or cancel the batch and begin it without a limit."
             sitting.halt(BadRequest(why, remedy=remedy), UNABLE_SECONDS)
         elif sitting.out:
@@ -250,7 +250,7 @@ class Flight:
             perhaps = f", and perhaps {_dollars(purse.perhaps)} more" if purse.perhaps else ""
             why = (
                 f"The spend limit of {_dollars(purse.limit)} is reached: {_dollars(purse.spent)} were spent{perhaps}; "
-                f"the next call may cost {_dollars(forecast.cost)}."
+                f"what comes next may cost {_dollars(most)}."
             )
             remedy = "Run the same command with a higher --spend-limit; the batch goes on where it was."
             sitting.halt(SpendLimitReached(why, remedy=remedy), LOOK_AGAIN_SECONDS)
