@@ -60,8 +60,8 @@ lock: ## Resolve requirements/*.txt again (UPGRADE=1 for newer versions)
 	$(LOCK) requirements/uv.in --output-file requirements/uv.txt
 	$(LOCK) pyproject.toml --group build --output-file requirements/run.txt
 	$(LOCK) pyproject.toml --extra kafka --group build --output-file requirements/worker.txt
-	$(LOCK) pyproject.toml --extra audit --extra kafka --extra mysql --group dev --output-file requirements/dev.txt
-	$(LOCK) pyproject.toml --extra audit --extra kafka --extra mysql --group bench --output-file requirements/bench.txt
+	$(LOCK) pyproject.toml --extra audit --extra kafka --extra llm --extra mysql --group dev --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --extra audit --extra kafka --extra llm --extra mysql --group bench --output-file requirements/bench.txt
 
 clean: ## Remove what runs have left (results, caches, the demo's database)
 	rm -rf out build dist .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
