@@ -50,19 +50,23 @@ def test_a_whole_assessment_with_all_that_goes_wrong(system, database, clock, mo
         run_to_its_end(system, database, clock, ticket)
         entries = providers.book.entries
     assert {entry.status for entry in entries} >= {200, 429, 500}
-    assert {row[0] for row in rows(database, "SELECT DISTINCT kind FROM judging.model_call")} >= {"verdict", "refused", "invalid"}
+    assert {row[0] for row in rows(database, "SELECT DISTINCT kind FROM judging.model_call")} >= {
+        "verdict",
+        "refused",
+        "invalid",
+    }
     check(database, entries, ticket)
 
 
-@pytest.mark.parametrize("visit", [6, 15])
-def test_a_whole_assessment_killed_on_the_way(system, database, clock, conninfo, monkeypatch, tmp_path, visit):
+@pytest.mark.parametrize("die_at", [("judging.calls_begun", 1), ("judging.calls_landed", 2)])
+def test_a_whole_assessment_killed_on_the_way(system, database, clock, conninfo, monkeypatch, tmp_path, die_at):
     """The process dies with calls in flight; another one goes on, and the book tells which calls those were."""
     with FakeProviders(scene(WRONG, delay=0.03, seed=5)) as providers:
         lead_to(providers.environment(), monkeypatch, tmp_path)
         order = {"essays": 12, "judge": JUDGE, "stability_threshold": 0.0}
         with Nursery() as nursery:
             journal = Journal(tmp_path / "journal")
-            died = nursery.run(conninfo, journal.path, die_at=["judging.before_commit", visit], **order)
+            died = nursery.run(conninfo, journal.path, die_at=die_at, **order)
             assert died == KILLED
         flying = rows(database, "SELECT count(*) FROM judging.model_call WHERE kind IS NULL")[0][0]
         ticket = submit(system, 12, judge=JUDGE, stability_threshold=0.0)

@@ -6,10 +6,11 @@ from threading import Barrier, Thread
 import pytest
 
 from pairmark import watch
-from pairmark.errors import BadRequest
+from pairmark.errors import BadRequest, BrokenData
 from pairmark.events.catalogue import Design
 from pairmark.services.assessment import waves
 from pairmark.services.judging import asker as asker_module
+from pairmark.services.judging import calls
 from pairmark.services.judging.flight import LOOK_AGAIN_SECONDS, SpendLimitReached
 from support.callbacks import settle
 from support.faults import rows
@@ -106,6 +107,20 @@ def test_two_askers_never_overdraw_the_purse(system, database, clock, monkeypatc
         asker.close()
 
 
+def test_a_call_beyond_the_limit_is_refused_by_the_database_too(system, database, monkeypatch):
+    """The statement that begins calls looks into the purse; should it forget to, nothing is begun all the same."""
+    monkeypatch.setattr(calls, "BEGIN", calls.BEGIN.replace("WHERE room IS NULL OR", "WHERE true OR"))
+    put(system, Metered())
+    submit(system, 6, stability_threshold=0.0, spend_limit=(CANARIES + 1) * MOST)
+    with pytest.raises(BrokenData, match="would pass its spend limit"):
+        system.drain()
+    assert rows(database, SPENT)[0][0] <= (CANARIES + 1) * MOST
+    with database.connect() as connection:
+        connection.execute("DROP TRIGGER nothing_begins_beyond_the_limit ON judging.purse")
+    system.drain()
+    assert rows(database, SPENT)[0][0] > (CANARIES + 1) * MOST
+
+
 def test_an_unknown_price_and_a_limit_do_not_go_together(system, database):
     judge = Metered(most=None)
     put(system, judge)
@@ -146,7 +161,10 @@ def test_the_person_at_the_command_line_hears_of_the_limit_at_once(system, datab
 
 
 def test_answers_at_an_unknown_cost_count_at_their_most(system, database, clock):
-    put(system, Metered(lambda question, number: answered(question, "m", "timed_out", None) if number > CANARIES else None))
+    put(
+        system,
+        Metered(lambda question, number: answered(question, "m", "timed_out", None) if number > CANARIES else None),
+    )
     ticket = submit(system, 4, stability_threshold=0.0, spend_limit=CANARIES * MOST + MOST)
     for _ in range(6):
         system.drain()
@@ -168,12 +186,14 @@ def test_a_limit_that_is_none_is_refused_before_anything_is_read(tmp_path, limit
 
 
 def test_the_limit_is_no_part_of_what_makes_a_batch_the_same(system, tmp_path):
-    from pairmark.assessing import prepare, submit as hand_in  # noqa: PLC0415
+    from pairmark.assessing import prepare  # noqa: PLC0415
+    from pairmark.assessing import submit as hand_in  # noqa: PLC0415
 
     for name in ("a.txt", "b.txt", "c.txt"):
         (tmp_path / name).write_text(f"A text of {name}.")
     tickets = [
-        hand_in(system, prepare(tmp_path, "simulated:sd=1,seed=1", {"spend_limit": limit})) for limit in (1.0, 2.0, None)
+        hand_in(system, prepare(tmp_path, "simulated:sd=1,seed=1", {"spend_limit": limit}))
+        for limit in (1.0, 2.0, None)
     ]
     assert len({ticket.job_id for ticket in tickets}) == 1
     assert rows(system.database, "SELECT spend_limit::float8 FROM judging.purse") == [(2.0,)]

@@ -64,7 +64,9 @@ class Metered:
         answer = answered(question, self.member, played or "verdict")
         if played is None:
             told = sound(question, self._inner)
-            return replace(answer, winner=told, evidence=("a quote", ""), instructions_found=False, justification="Why.")
+            return replace(
+                answer, winner=told, evidence=("a quote", ""), instructions_found=False, justification="Why."
+            )
         return answer
 
 
@@ -82,7 +84,9 @@ def sound(question: Question, inner: Judge) -> Any:
 
 def answered(question: Question, member: str, kind: AnswerKind, cost: float | None = COST) -> Answer:
     """An answer of this kind, with a call behind it."""
-    call = Call("model-1", f"provider-{question.call_id}", "hash", "stop", 100, 0, 20, 0, cost, "a price", 5, 1, "the text")
+    call = Call(
+        "model-1", f"provider-{question.call_id}", "hash", "stop", 100, 0, 20, 0, cost, "a price", 5, 1, "the text"
+    )
     winner = "first" if kind == "verdict" else None
     detail = "" if kind == "verdict" else f"it was {kind}"
     return Answer(question.request_id, kind, winner, False, member, "metered", "model-1", detail=detail, call=call,

@@ -41,7 +41,9 @@ def lead_to(environment: dict[str, str], patched: pytest.MonkeyPatch, folder: Pa
     for name, value in environment.items():
         patched.setenv(name, value)
     prices = folder / "prices.json"
-    prices.write_text(json.dumps({JUDGE: {"input": CARD.input, "cached": CARD.cached, "output": CARD.output, "context": 200_000}}))
+    prices.write_text(
+        json.dumps({JUDGE: {"input": CARD.input, "cached": CARD.cached, "output": CARD.output, "context": 200_000}})
+    )
     patched.setenv("PAIRMARK_PRICES", str(prices))
 
 

@@ -79,9 +79,9 @@ class Panel:
         """Which member is asked, of those that are not in `without`; None when nobody is left."""
         for place in self._from(self._place(question)):
             judge, digest = self.members[place], self._digests[place]
-            if digest not in without:
-                model = isinstance(judge, LanguageModelJudge)
-                return judge.forecast(question) if model else Forecast(judge.name, digest, "", 0.0)
+            if digest in without:
+                continue
+            return judge.forecast(question) if isinstance(judge, LanguageModelJudge) else Forecast(judge.name, digest, "", 0.0)
         return None
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:

@@ -17,7 +17,10 @@ from pairmark.storage.connection import Database, Tx, execute, translated
 SERVICES = ("assessment", "judging", "lifecycle", "results", "entitlements")
 SCHEMAS = (*SERVICES, "content", "transport")
 ROLES = (*SCHEMAS, "relay", "selfcheck")
-HEADS = {schema: f"{schema}_0002" for schema in SCHEMAS} | {"judging": "judging_0003", installation.SCHEMA: "installation_0001"}
+HEADS = {schema: f"{schema}_0002" for schema in SCHEMAS} | {
+    "judging": "judging_0003",
+    installation.SCHEMA: "installation_0001",
+}
 """Newest migration of each schema; a test compares this with the migration files."""
 
 _UPGRADE_LOCK = 7_216_250_901

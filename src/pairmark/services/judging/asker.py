@@ -18,7 +18,7 @@ from pairmark.events.catalogue import Question
 from pairmark.judges.question import Answer, Judge, JudgeUnable, ModelJudge
 from pairmark.judges.question import Question as Asked
 from pairmark.messaging.ownership import OwnedConnection
-from pairmark.services.judging.calls import Calls
+from pairmark.services.judging.calls import Calls, Purse
 from pairmark.services.judging.canaries import Canaries
 from pairmark.services.judging.flight import NO_TEXT, UNABLE_SECONDS, Flight, SpendLimitReached
 from pairmark.services.judging.queue import LEASE_SECONDS, Chunk, hand_back, lease, other_askers, release, renew
@@ -126,6 +126,10 @@ class Asker:
         """Let judges of this batch cost at most so many US dollars in all; a lower limit stops new calls only."""
         self._calls.allow(batch_id, limit)
         self.goes_on(batch_id)
+
+    def purse(self, batch_id: str) -> Purse:
+        """What the batch may spend, has spent, and has reserved for calls in flight."""
+        return self._calls.purse(batch_id)
 
     def leave(self, batch_id: str, why: PairmarkError | None, seconds: float) -> None:
         """Do not take the batch up for so long; `why` is told to whoever waits for it."""

@@ -60,8 +60,8 @@ UPDATE model_call SET kind = 'not_asked', ended_at = %s, detail = %s, cost = 0 W
 """
 KEEP = """
 INSERT INTO kept_answer (judge_digest, prompt_hash, repeat, call_id)
-SELECT judge_digest, prompt_hash, repeat, id FROM model_call WHERE id = ANY(%s) AND purpose = 'comparison' AND prompt_hash <> '' ORDER BY 1, 2, 3, 4
-ON CONFLICT DO NOTHING
+SELECT judge_digest, prompt_hash, repeat, id FROM model_call
+WHERE id = ANY(%s) AND purpose = 'comparison' AND prompt_hash <> '' ORDER BY 1, 2, 3, 4 ON CONFLICT DO NOTHING
 """
 KEPT = """
 SELECT k.judge_digest, k.prompt_hash, k.repeat, c.id, c.winner, c.judge, c.provider, c.model, c.reason, c.evidence_1, c.evidence_2,
@@ -243,7 +243,22 @@ def _outcome(entry: Entry, answer: Answer) -> tuple[Any, ...]:
     )  # fmt: skip
     if call is None:
         cost = None if entry.forecast.prompt_hash else 0.0
-        return (*said, clean(answer.model), clean(answer.provider), "", "", None, None, None, None, cost, "", None, None, "")
+        return (
+            *said,
+            clean(answer.model),
+            clean(answer.provider),
+            "",
+            "",
+            None,
+            None,
+            None,
+            None,
+            cost,
+            "",
+            None,
+            None,
+            "",
+        )
     return (
         *said, clean(call.model), clean(answer.provider), clean(call.provider_request_id), clean(call.finish),
         _counted(call.input_tokens), _counted(call.cached_tokens), _counted(call.output_tokens), _counted(call.reasoning_tokens),

@@ -39,11 +39,11 @@ WHERE batch_id = %s AND judge_digest = %s AND suspended IS NULL
 Flying = dict[Future[list[Answer]], tuple[Canary, Entry]]
 
 
-class Elsewhere(Exception):  # noqa: N818 - not an error: somebody else is asking
+class Elsewhere(Exception):
     """Another process asks these canaries now."""
 
 
-class Unaffordable(Exception):  # noqa: N818
+class Unaffordable(Exception):
     """The purse does not hold what the canaries may cost: `most` US dollars, None where no price is known."""
 
     def __init__(self, most: float | None) -> None:
@@ -64,7 +64,12 @@ class Canaries:
         self._gone = gone
 
     def reason_to_suspend(
-        self, batch_id: str, judge: ModelJudge, member: Forecast, pool: ThreadPoolExecutor, meanwhile: Callable[[], None]
+        self,
+        batch_id: str,
+        judge: ModelJudge,
+        member: Forecast,
+        pool: ThreadPoolExecutor,
+        meanwhile: Callable[[], None],
     ) -> str:
         """Why this member may not judge this batch; empty if it may. Asks its canaries if nobody has yet.
 

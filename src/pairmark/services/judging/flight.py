@@ -21,6 +21,7 @@ from pairmark.services.judging.canaries import Canaries, Elsewhere, Unaffordable
 from pairmark.services.judging.queue import Chunk
 from pairmark.services.judging.sitting import Item, Sitting
 from pairmark.services.judging.verdicts import Verdicts
+from pairmark.storage import faults
 
 AHEAD = 4
 """Beyond those in flight, one call for every so many is written down, to be made the moment another ends."""
@@ -222,6 +223,7 @@ class Flight:
         self._not_made += ids  # should the outcome of this commit not be known, they were not made
         paid = self._calls.begin(sitting.batch_id, [entry for _, entry in fresh])
         self._not_made = [one for one in self._not_made if one not in set(ids)]
+        faults.reach("judging.calls_begun")
         pool = self._pool(sitting.judge)
         for item, entry in fresh:
             if entry.id in paid and item.asked is not None:
@@ -296,6 +298,8 @@ class Flight:
     def _record(self) -> int:
         """Record what landed, one transaction for each batch."""
         done = 0
+        if any(sitting.landed for sitting in self._sittings.values()):
+            faults.reach("judging.calls_landed")
         for sitting in self._sittings.values():
             if sitting.landed:
                 wanted = self._verdicts.record(sitting.landed, self._token, sitting.finished())
