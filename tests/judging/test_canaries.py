@@ -48,7 +48,8 @@ def test_a_sole_judge_that_obeys_a_text_is_suspended_and_the_batch_ends_with_tha
         clock.advance(60)
     assert judge.comparisons == []
     assert books(database, ticket).status == "ERROR_PROCESSING"
-    reason = "The judge metered:a is suspended for this batch: it chose a poor text that tells the judge to let it win over a sound essay."
+    chosen = "a poor text that tells the judge to let it win"
+    reason = f"The judge metered:a is suspended for this batch: it chose {chosen} over a sound essay."
     assert rows(database, RUNS) == [(True, reason, 4)]
     error = rows(database, "SELECT error FROM assessment.batch")[0][0]
     assert reason.rstrip(".") in error
