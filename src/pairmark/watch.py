@@ -10,6 +10,7 @@ from typing import Literal
 
 from pairmark.bootstrap import System
 from pairmark.errors import BrokenData, Busy, PairmarkError
+from pairmark.judges.question import JudgeUnable
 from pairmark.messaging.loop import Loop
 from pairmark.outcome import Obstacle, in_the_way, settled
 from pairmark.services.assessment.batches import Batch
@@ -132,8 +133,16 @@ class _Watch:
         standing = (batch.version, batch.answered) if batch is not None else self._standing
         if busy is None or standing != self._standing:
             self._standing, self._since = standing, self._now()
-        elif self._now() - self._since >= (LIMIT_PATIENCE if isinstance(busy, SpendLimitReached) else PATIENCE):
+        elif self._now() - self._since >= _patience(busy):
             raise busy
 
     def _now(self) -> float:
         return time.monotonic()
+
+
+def _patience(busy: PairmarkError) -> float:
+    """Seconds to stand still for this reason: a judge that says when it can answer again is waited for."""
+    if isinstance(busy, SpendLimitReached):
+        return LIMIT_PATIENCE
+    told = busy.retry_after if isinstance(busy, JudgeUnable) else None
+    return PATIENCE + (told or 0.0)

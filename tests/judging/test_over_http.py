@@ -20,10 +20,6 @@ FROM_CALLS = """
 SELECT count(*) FROM judging.verdict v LEFT JOIN judging.model_call c ON c.id = v.call_id
 WHERE (c.kind, c.winner) IS DISTINCT FROM (v.kind, v.winner)
 """
-PURSE = """
-SELECT abs(p.spent - (SELECT coalesce(sum(cost), 0) FROM judging.model_call)), p.reserved,
-    abs(p.perhaps - (SELECT coalesce(sum(estimated_cost), 0) FROM judging.model_call WHERE cost IS NULL)) FROM judging.purse p
-"""
 
 
 def run_to_its_end(system, database, clock, ticket) -> None:
@@ -39,7 +35,6 @@ def check(database, entries, ticket) -> None:
     assert differences(database, entries) == []
     assert rows(database, ONCE) == [(0,)]
     assert rows(database, FROM_CALLS) == [(0,)]
-    assert rows(database, PURSE) == [(0, 0, 0)]
     assert violations(database) == []
 
 

@@ -116,7 +116,8 @@ class Asker:
         if error is None or isinstance(error, SpendLimitReached):
             return error
         if isinstance(error, JudgeUnable):
-            return Busy(error.message, remedy=error.remedy or "It is tried again; the batch goes on where it was.")
+            remedy = error.remedy or "It is tried again; the batch goes on where it was."
+            return JudgeUnable(error.message, remedy=remedy, retry_after=error.retry_after)
         return Busy(
             f"The judge of this batch cannot be had here: {error.message}",
             remedy=error.remedy or "Run the same command where it can; the batch goes on where it was.",
@@ -159,11 +160,13 @@ class Asker:
         """End the thread pool and give leases back. A question still out is nobody's any more; it is asked again."""
         self._stopping = True
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._flight.close()
-        with self._database.transaction("judging") as tx:
-            release(tx, [self._token])
-        self._owned.close()
-        self._let_go(0)
+        try:
+            self._flight.close()
+            with self._database.transaction("judging") as tx:
+                release(tx, [self._token])
+            self._owned.close()
+        finally:
+            self._let_go(0)
 
     def _left_to_others(self) -> list[str]:
         """Batches that could not go on here lately, and those of which enough is in hand."""
@@ -206,6 +209,7 @@ class Asker:
         if known or not work:
             self._verdicts.record(known, self._token, () if work else chunks)
         if work and _is_model(judge):
+            self._fetch(text for _, one in work for text in (one.first_text, one.second_text))
             self._flight.add(batch_id, judge, work)
             return len(known)
         self.goes_on(batch_id)

@@ -84,6 +84,7 @@ class Flight:
         self._flying: dict[Future[list[Answer]], tuple[Sitting, Item]] = {}
         self._landing: SimpleQueue[Future[list[Answer]]] = SimpleQueue()
         self._not_made: list[UUID] = []
+        self._closed = False
 
     @property
     def busy(self) -> bool:
@@ -123,7 +124,8 @@ class Flight:
         return done
 
     def close(self) -> None:
-        """Make no further call. What is still out has no outcome any more."""
+        """Make no further call. What is still out has no outcome any more, whatever comes of it."""
+        self._closed = True
         flying = [(future, item.entry) for future, (_, item) in list(self._flying.items())]
         self._not_made += [entry.id for future, entry in flying if future.cancel() and entry is not None]
         for pool in self._pools.values():
@@ -164,15 +166,15 @@ class Flight:
         """The member that is asked: one that has passed its canaries and is able, if there is any."""
         while not (sitting.stopped or sitting.pinched):
             now = self._clock.monotonic()
-            unable = {digest: error for digest, (until, error) in sitting.unable.items() if until > now}
+            unable = {digest: told for digest, told in sitting.unable.items() if told[0] > now}
             try:
                 forecast = sitting.judge.forecast(asked, frozenset(sitting.suspended).union(unable))
             except JudgeUnable as error:
                 sitting.halt(error, _seconds(error))
                 break
             if forecast is None and unable:
-                soonest = min(sitting.unable.values(), key=lambda one: one[0])
-                sitting.halt(soonest[1], max(soonest[0] - now, LOOK_AGAIN_SECONDS))
+                until, why = min(unable.values(), key=lambda told: told[0])
+                sitting.halt(why, max(until - now, LOOK_AGAIN_SECONDS))
             elif forecast is None:
                 sitting.without_verdict(item, "unavailable", " ".join(dict.fromkeys(sitting.suspended.values())))
                 break
@@ -298,6 +300,8 @@ class Flight:
     def _record(self) -> int:
         """Record what landed, one transaction for each batch."""
         done = 0
+        if self._closed:
+            raise Busy("Calls of language models were given up; they are made again.")
         if any(sitting.landed for sitting in self._sittings.values()):
             faults.reach("judging.calls_landed")
         for sitting in self._sittings.values():
