@@ -2,6 +2,7 @@
 
 import pytest
 
+from pairmark.clock import SystemClock
 from support.faults import rows
 from support.invariants import violations
 from support.over_http import JUDGE, differences, lead_to, scene
@@ -63,6 +64,7 @@ def test_a_whole_assessment_killed_on_the_way(system, database, clock, conninfo,
             journal = Journal(tmp_path / "journal")
             died = nursery.run(conninfo, journal.path, die_at=die_at, **order)
             assert died == KILLED
+        clock.current = SystemClock().now()  # which the process that died went by
         flying = rows(database, "SELECT count(*) FROM judging.model_call WHERE kind IS NULL")[0][0]
         ticket = submit(system, 12, judge=JUDGE, stability_threshold=0.0)
         run_to_its_end(system, database, clock, ticket)
