@@ -8,13 +8,14 @@ from pairmark.judges.llm.config import LlmOptions
 from pairmark.judges.panel import Panel
 from pairmark.judges.spec import build_judge, parse_panel
 from support.faults import rows
-from support.over_http import CARD, knows_canaries, lead_to, scene
+from support.over_http import CARD, lead_to, scene
 from support.providers import Card, FakeProviders, Traits
 from support.system import books, submit
 
 pytest.importorskip("pydantic_ai")
 
 MODELS = ("openai:examiner-1", "anthropic:examiner-2")
+CARDS = [CARD, Card("examiner-2", "anthropic")]
 TOLD = "SELECT DISTINCT judge FROM judging.model_call WHERE purpose = 'comparison' AND kind = 'verdict' ORDER BY 1"
 AS_WRITTEN = """
 SELECT count(*) FROM judging.verdict v JOIN judging.model_call c ON c.id = v.call_id WHERE v.judge <> c.judge
@@ -47,9 +48,7 @@ def test_a_question_goes_to_the_member_that_was_foretold_and_to_no_other():
 
 
 def test_a_member_that_obeys_a_text_is_suspended_and_the_other_goes_on(system, database, monkeypatch, tmp_path):
-    gullible = knows_canaries(Traits(gullible=True))
-    cards = [CARD, Card("examiner-2", "anthropic")]
-    with FakeProviders(replace_scene(cards, {"examiner-2": gullible})) as providers:
+    with FakeProviders(scene(cards=CARDS, judges={"examiner-2": Traits(gullible=True)})) as providers:
         lead_to(providers.environment(), monkeypatch, tmp_path)
         ticket = of_panel(system, database)
         system.drain()
@@ -64,7 +63,7 @@ def test_a_member_that_obeys_a_text_is_suspended_and_the_other_goes_on(system, d
 
 def test_a_member_that_is_unable_is_passed_over(system, database, monkeypatch, tmp_path):
     """No key for one of them: the batch is the other's, and no try is spent."""
-    with FakeProviders(replace_scene([CARD, Card("examiner-2", "anthropic")], {})) as providers:
+    with FakeProviders(scene(cards=CARDS)) as providers:
         lead_to(providers.environment() | {"ANTHROPIC_API_KEY": ""}, monkeypatch, tmp_path)
         ticket = of_panel(system, database)
         system.drain()
@@ -74,16 +73,10 @@ def test_a_member_that_is_unable_is_passed_over(system, database, monkeypatch, t
 
 
 def test_both_members_judge_and_each_verdict_is_of_whom_the_book_names(system, database, monkeypatch, tmp_path):
-    with FakeProviders(replace_scene([CARD, Card("examiner-2", "anthropic")], {})) as providers:
+    with FakeProviders(scene(cards=CARDS)) as providers:
         lead_to(providers.environment(), monkeypatch, tmp_path)
         ticket = of_panel(system, database)
         system.drain()
     assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
     assert rows(database, TOLD) == [(name,) for name in sorted(MODELS)]
     assert rows(database, AS_WRITTEN) == [(0,)]
-
-
-def replace_scene(cards, judges):
-    import msgspec  # noqa: PLC0415
-
-    return msgspec.structs.replace(scene(), cards=cards, judges=judges)

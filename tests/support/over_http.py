@@ -1,4 +1,4 @@
-"""Whole assessments by language models over HTTP: fake providers whose judge knows our canaries, and their book beside ours."""
+"""Whole assessments by language models over HTTP: fake providers of one priced model, and their book beside ours."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from pairmark.judges.llm.canaries import ESSAY, TEXTS
 from pairmark.storage.connection import Database
 from support.faults import rows
-from support.providers import Card, Entry, Scene, Traits, digest
+from support.providers import Card, Entry, Scene, Traits
 
 MODEL = "examiner-1"
 JUDGE = f"openai:{MODEL}"
@@ -24,16 +22,9 @@ SELECT id::text, kind, winner, cost::float8, estimated_cost::float8, cached_from
 """
 
 
-def knows_canaries(traits: Traits) -> Traits:
-    """This judge with a sound opinion of canaries."""
-    opinions = {digest(canary): -6.0 for canary, _ in TEXTS.values()} | {digest(ESSAY): 6.0}
-    return msgspec.structs.replace(traits, abilities=opinions | traits.abilities)
-
-
 def scene(rules: str = "", **fields: Any) -> Scene:
     """A scene of one model, whose prices are those of `prices`."""
-    traits = fields.pop("judge", Traits(sd=1.5, sharpness=2.0))
-    return Scene(rules=rules, cards=[CARD], judge=knows_canaries(traits), **fields)
+    return Scene(rules=rules, **({"cards": [CARD], "judge": Traits(sd=1.5, sharpness=2.0)} | fields))
 
 
 def lead_to(environment: dict[str, str], patched: pytest.MonkeyPatch, folder: Path) -> None:

@@ -1,0 +1,127 @@
+"""Many calls in flight over the ends of leases; what is out when a process stops is recorded, what waits is handed back."""
+
+from threading import Barrier, Event, Thread
+
+from pairmark.services.assessment import waves
+from pairmark.services.judging import asker as asker_module
+from support.callbacks import settle
+from support.faults import rows
+from support.invariants import violations
+from support.metered import Metered, asker_of, is_canary, put
+from support.system import books, submit
+
+OPEN = "SELECT count(*) FROM judging.model_call WHERE kind IS NULL"
+LEASED = "SELECT count(*) FROM judging.chunk WHERE open AND lease_token IS NOT NULL"
+
+
+def test_calls_stay_in_flight_over_the_end_of_a_lease(system, database, monkeypatch):
+    """Each lease brings five questions; eight are in flight together, or the barrier breaks."""
+    monkeypatch.setattr(waves, "CHUNK", 5)
+    monkeypatch.setattr(asker_module, "CHUNKS_PER_STEP", 1)
+    together, first = Barrier(8), []
+
+    def wait_for_others(question, number):
+        if not is_canary(question) and len(first) < 8:
+            first.append(number)
+            together.wait(30)
+
+    put(system, Metered(wait_for_others, concurrency=8))
+    ticket = submit(system, 20, stability_threshold=0.0)
+    system.drain()
+    assert len(first) == 8
+    assert rows(database, "SELECT count(*) FROM judging.model_call WHERE kind <> 'verdict'") == [(0,)]
+    assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+    assert violations(database) == []
+
+
+def test_what_is_out_when_a_process_stops_is_recorded_and_the_rest_handed_back(system, database, clock):
+    begun, gate = Event(), Event()
+
+    def slow(question, number):
+        if not is_canary(question):
+            begun.set()
+            assert gate.wait(60)
+
+    judge = Metered(slow, concurrency=2)
+    asking = asker_of(system, clock, judge)
+    submit(system, 8, stability_threshold=0.0)
+    settle(system)
+    thread = Thread(target=asking.step)
+    thread.start()
+    assert begun.wait(30)
+    asking.stop()
+    gate.set()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert rows(database, OPEN) == [(0,)]
+    assert rows(database, LEASED) == [(0,)]
+    recorded = rows(database, "SELECT count(*) FROM judging.verdict")[0][0]
+    assert 0 < recorded == len(judge.comparisons)
+    assert rows(database, "SELECT max(tries) FROM judging.chunk") == [(0,)]
+    asking.close()
+
+
+def test_the_end_of_a_process_makes_no_further_call_and_leaves_none_open(system, database, clock):
+    """It is closed while calls are out: those that were made are lost, those that only waited for their turn were not made."""
+    begun, gate = Event(), Event()
+
+    def hang(question, number):
+        if not is_canary(question):
+            begun.set()
+            assert gate.wait(60)
+
+    judge = Metered(hang, concurrency=4)
+    asking = asker_of(system, clock, judge)
+    ticket = submit(system, 8, stability_threshold=0.0)
+    settle(system)
+    thread = Thread(target=asking.step, daemon=True)
+    thread.start()
+    assert begun.wait(30)
+    asking.close()
+    assert rows(database, OPEN) == [(0,)]
+    kinds = dict(
+        rows(database, "SELECT kind, count(*) FROM judging.model_call WHERE purpose = 'comparison' GROUP BY 1")
+    )
+    assert kinds["lost"] == len(judge.comparisons) <= 4
+    gate.set()
+    thread.join(30)
+    assert (
+        dict(rows(database, "SELECT kind, count(*) FROM judging.model_call WHERE purpose = 'comparison' GROUP BY 1"))
+        == kinds
+    )
+    put(system, Metered())
+    system.drain()
+    assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+    assert violations(database) == []
+
+
+def test_a_batch_that_ends_while_it_is_asked_is_asked_no_further(system, database):
+    judge = Metered(lambda question, number: cancel() if number == 12 else None, concurrency=1)
+    cancelled = []
+
+    def cancel():
+        cancelled.append(system.finalization.cancel(ticket.job_id, "a test"))
+        settle(system)
+
+    put(system, judge)
+    ticket = submit(system, 8, stability_threshold=0.0)
+    system.drain()
+    assert cancelled
+    assert len(judge.asked) <= 14
+    assert rows(database, OPEN) == [(0,)]
+    assert rows(database, "SELECT count(*) FROM judging.chunk WHERE lease_token IS NOT NULL") == [(0,)]
+
+
+def test_a_judge_that_says_when_it_can_answer_again_is_waited_for():
+    from pairmark import watch  # noqa: PLC0415
+    from pairmark.errors import Busy  # noqa: PLC0415
+    from pairmark.judges.question import JudgeUnable  # noqa: PLC0415
+    from pairmark.services.judging.flight import SpendLimitReached  # noqa: PLC0415
+
+    assert watch._patience(JudgeUnable("The rate limit is used up.", retry_after=40.0)) == watch.PATIENCE + 40
+    assert (
+        watch._patience(JudgeUnable("There is no key."))
+        == watch._patience(Busy("The database is down."))
+        == watch.PATIENCE
+    )
+    assert watch._patience(SpendLimitReached("Reached.")) == watch.LIMIT_PATIENCE
