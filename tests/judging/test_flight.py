@@ -5,7 +5,7 @@ from threading import Barrier, Event, Thread
 from pairmark.services.assessment import waves
 from pairmark.services.judging import asker as asker_module
 from support.callbacks import settle
-from support.faults import rows
+from support.faults import cut_sessions, drain_past_cuts, rows
 from support.invariants import violations
 from support.metered import Metered, asker_of, is_canary, put
 from support.system import books, submit
@@ -92,6 +92,26 @@ def test_the_end_of_a_process_makes_no_further_call_and_leaves_none_open(system,
     put(system, Metered())
     system.drain()
     assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+    assert violations(database) == []
+
+
+def test_calls_out_while_the_database_is_cut_off_are_recorded_when_it_is_back(system, database, clock):
+    """Nothing that was paid for is asked again, and nothing that others may have taken up since is asked here."""
+    cut = []
+
+    def slow(question, number):
+        if number == 14 and not cut:
+            cut.append(cut_sessions(database))
+
+    judge = Metered(slow, concurrency=4)
+    put(system, judge)
+    ticket = submit(system, 8, stability_threshold=0.0)
+    drain_past_cuts(system)
+    assert cut
+    assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+    asked = [question.request_id for question in judge.comparisons]
+    assert len(asked) == len(set(asked))
+    assert rows(database, "SELECT count(*) FROM judging.model_call WHERE kind = 'lost'") == [(0,)]
     assert violations(database) == []
 
 

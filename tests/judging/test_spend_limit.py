@@ -8,6 +8,7 @@ import pytest
 from pairmark import watch
 from pairmark.errors import BadRequest, BrokenData
 from pairmark.events.catalogue import Design
+from pairmark.judges.question import JudgeUnable
 from pairmark.services.assessment import waves
 from pairmark.services.judging import asker as asker_module
 from pairmark.services.judging import calls
@@ -146,6 +147,24 @@ def test_calls_in_flight_that_turn_out_cheap_leave_room_for_others(system, datab
     system.drain()
     assert books(database, ticket).status == "PERFORMING_COMPARISONS"
     assert rows(database, MADE)[0][0] == (CANARIES + 2) * MOST // COST - MOST // COST + 1
+
+
+def test_a_judge_that_becomes_unable_while_the_purse_is_full_leaves_no_call_open(system, database, clock):
+    able = []
+
+    def unable(question, number):
+        if number > CANARIES and not able:
+            raise JudgeUnable("Nobody answers.", retry_after=4.0)
+
+    put(system, Metered(unable, concurrency=8))
+    ticket = submit(system, 6, stability_threshold=0.0, spend_limit=CANARIES * MOST)
+    system.drain()
+    assert "Nobody answers." in str(system.asker.trouble(str(ticket.job_id)))
+    assert rows(database, "SELECT reserved FROM judging.purse") == [(0,)]
+    able.append(True)
+    clock.advance(4)
+    system.drain()
+    assert isinstance(system.asker.trouble(str(ticket.job_id)), SpendLimitReached)
 
 
 def test_the_person_at_the_command_line_hears_of_the_limit_at_once(system, database, monkeypatch):

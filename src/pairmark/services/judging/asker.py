@@ -83,6 +83,7 @@ class Asker:
     def _work(self) -> int:
         self._owned.try_own(_lock_name(self._token))
         if self._interrupted:  # what was in hand then is open again, not leased to nobody until the lease runs out
+            self._flight.begin_anew()
             with self._database.transaction("judging") as tx:
                 release(tx, [self._token], self._flight.in_hand())
         self._interrupted = False

@@ -112,6 +112,11 @@ class Flight:
         for chunk, question in work:
             sitting.add(Item(chunk, question, tried.get((question.request_id, chunk.attempt), 0)))
 
+    def begin_anew(self) -> None:
+        """After trouble with the database: record what is out, hand back what waits. Others may have taken it up since."""
+        for sitting in self._sittings.values():
+            sitting.halt(None, 0.0)
+
     def turn(self, *, begin: bool = True) -> int:
         """Begin what there is room for unless told not to, wait for something to land, record; returns how many answers."""
         for sitting in self._sittings.values() if begin else ():
@@ -275,7 +280,7 @@ class Flight:
 
     def _landed(self, future: Future[list[Answer]]) -> None:
         sitting, item = self._flying.pop(future)
-        sitting.out -= 1
+        sitting.out, sitting.pinched = sitting.out - 1, False
         error = None if future.cancelled() else future.exception()
         if future.cancelled() or isinstance(error, JudgeUnable):
             if item.entry is not None:

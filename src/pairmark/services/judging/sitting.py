@@ -94,7 +94,7 @@ class Sitting:
             self.left[item.chunk.id] -= 1
         for identity in [identity for identity, number in self.left.items() if not number]:
             del self.left[identity], self.chunks[identity]
-        self.landed, self.pinched = [], False
+        self.landed = []
         return done
 
     def unfinished(self) -> list[Chunk]:
