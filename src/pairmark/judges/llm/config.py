@@ -174,7 +174,7 @@ def split_share(text: str) -> tuple[str, float | None]:
 
 def closest(word: str, known: tuple[str, ...]) -> str:
     """`Did you mean …?`, or nothing where no known word is near."""
-    near = difflib.get_close_matches(word, known, n=2, cutoff=0.6)
+    near = difflib.get_close_matches(word, known, n=2, cutoff=0.7)
     return f" Did you mean {' or '.join(near)}?" if near else ""
 
 

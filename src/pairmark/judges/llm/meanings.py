@@ -16,7 +16,7 @@ from pairmark.judges.question import JudgeUnable
 LONGEST_DETAIL = 300
 COSTS_NOTHING = frozenset((500, 502))
 SCHEMA_WORDS = ("json_schema", "response_format", "structured output", "output_config", "responsejsonschema", "json schema")
-POLICY_WORDS = ("content_policy", "content policy", "safety system", "flagged", "usage policies", "invalid_prompt", "moderation")
+POLICY_WORDS = ("content_policy", "content policy", "content filter", "safety system", "flagged", "usage policies", "invalid_prompt", "moderation")
 
 
 class Meanings:

@@ -1,14 +1,21 @@
 """What a call may cost and what it did cost, by the table of prices that came with the installed `genai-prices`.
 
-The table is never fetched. A price nobody knows is None, never 0, and so is the cost of a call whose tokens are not known.
+The table is never fetched; a file of one's own, named by PAIRMARK_PRICES, goes before it. A price nobody knows is None, never
+0, and so is the cost of a call whose tokens are not known.
 """
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
+
+from pairmark.errors import BadRequest
 from pairmark.judges.llm.config import LlmConfig
+from pairmark.reading.files import MEGABYTE, read_bounded
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
@@ -30,11 +37,49 @@ class Tokens:
     reasoning: int | None = None
 
 
+_Money = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class OwnPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A price of one's own, in US dollars for a million tokens; cached and written tokens cost like others if not said."""
+
+    input: _Money
+    output: _Money
+    cached: _Money | None = None
+    written: _Money | None = None
+    context: Annotated[int, msgspec.Meta(gt=0)] | None = None
+
+    def cost(self, tokens: Tokens) -> float:
+        """US dollars for these tokens, whose input and output are known."""
+        cached, written = tokens.cached or 0, tokens.written or 0
+        fresh = (tokens.input or 0) - cached - written
+        inside = fresh * self.input
+        inside += cached * (self.input if self.cached is None else self.cached)
+        inside += written * (self.input if self.written is None else self.written)
+        return (inside + (tokens.output or 0) * self.output) / 1_000_000
+
+
 class Prices:
-    """Prices of one model; the table is loaded on first use."""
+    """Prices of one model; the tables are loaded on first use."""
 
     def __init__(self, config: LlmConfig) -> None:
         self._config = config
+
+    @cached_property
+    def _own(self) -> tuple[str, OwnPrice] | None:
+        """The price in the file of one's own, and the file's name."""
+        named = os.environ.get("PAIRMARK_PRICES", "").strip()
+        if not named:
+            return None
+        data = read_bounded(Path(named).expanduser(), MEGABYTE)
+        try:
+            price = msgspec.json.decode(data, type=dict[str, OwnPrice]).get(self._config.name)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise BadRequest(
+                f"The prices in {named} cannot be read: {error}.",
+                remedy='Write {"openai:MODEL": {"input": 1.25, "output": 10}}, in US dollars for a million tokens.',
+            ) from error
+        return None if price is None else (Path(named).name, price)
 
     @cached_property
     def _row(self) -> "tuple[Provider, ModelInfo] | None":
@@ -50,11 +95,15 @@ class Prices:
     @property
     def context_window(self) -> int | None:
         """How many tokens the model takes in and gives out together, if the table knows."""
+        if self._own is not None:
+            return self._own[1].context
         return None if self._row is None else self._row[1].context_window
 
     @property
     def row(self) -> str:
         """The row of the table in words, with the date it was checked; empty when there is none."""
+        if self._own is not None:
+            return f"{self._own[0]}: {self._config.name}"
         if self._row is None:
             return ""
         provider, model = self._row
@@ -64,7 +113,11 @@ class Prices:
 
     def cost(self, tokens: Tokens, *, share: float = 1.0) -> float | None:
         """US dollars for these tokens; `share` of the full price, such as `BATCH_SHARE`."""
-        if self._row is None or tokens.input is None or tokens.output is None:
+        if tokens.input is None or tokens.output is None:
+            return None
+        if self._own is not None:
+            return self._own[1].cost(tokens) * share
+        if self._row is None:
             return None
         from genai_prices import Usage, calc_price  # noqa: PLC0415 - part of the extra
 

@@ -14,6 +14,7 @@ from pairmark.judges.question import MAX_JUSTIFICATION
 
 LONGEST_QUOTE = 300
 LONGEST_ANSWER = 20_000
+MOST_OPENINGS = 500  # brackets tried in an answer with words around its object; each try may cost a whole reading
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -31,6 +32,7 @@ SCHEMA: dict[str, Any] = {
 SCHEMA_TEXT = json.dumps(SCHEMA, separators=(",", ":"))
 
 _DECODER = json.JSONDecoder(object_pairs_hook=lambda pairs: _Pairs(pairs))  # noqa: PLW0108 - defined below
+_OPENING = re.compile(r"[{\[]")
 _SPACE = re.compile(r"\s+")
 _QUOTES = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
 _SAME = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"', "`": "'"})
@@ -100,16 +102,19 @@ def _only_object(answer: str) -> _Pairs | Invalid:
 def _object_within(answer: str) -> _Pairs | Invalid:
     """The one object that has `better`, fenced or not; with two that differ nobody knows which is meant."""
     found: list[_Pairs] = []
-    place = answer.find("{")
-    while place >= 0:
+    opening, tries = _OPENING.search(answer), 0
+    while opening is not None:
+        tries += 1
+        if tries > MOST_OPENINGS:
+            return Invalid(f"the answer has more than {MOST_OPENINGS} brackets that open")
         try:
-            value, end = _DECODER.raw_decode(answer, place)
+            value, end = _DECODER.raw_decode(answer, opening.start())
         except (ValueError, RecursionError):
-            end = place + 1
+            end = opening.end()
         else:
-            if any(key == "better" for key, _ in value):
+            if isinstance(value, _Pairs) and any(key == "better" for key, _ in value):
                 found.append(value)
-        place = answer.find("{", end)
+        opening = _OPENING.search(answer, end)
     if not found:
         return Invalid("the answer holds no JSON object with 'better'" if answer.strip() else "the answer is empty")
     if any(dict(one).get("better") != dict(found[0]).get("better") for one in found):
