@@ -72,7 +72,9 @@ class Panel:
         """Tokens and cost at worst, whichever member comes to answer; the cost is None when one of them may cost anything."""
         told = [judge.estimate(question) for judge in self.models]
         costs = [cost for _, cost in told if cost is not None]
-        return max((tokens for tokens, _ in told), default=0), max(costs, default=0.0) if len(costs) == len(told) else None
+        return max((tokens for tokens, _ in told), default=0), max(costs, default=0.0) if len(costs) == len(
+            told
+        ) else None
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer per question, in the same order; raises `JudgeUnable` when all members are unable."""
@@ -106,4 +108,3 @@ class Panel:
             remedy=" ".join(dict.fromkeys(error.remedy for error in unable if error.remedy)),
             retry_after=min(waits) if len(waits) == len(unable) else None,
         )
-
