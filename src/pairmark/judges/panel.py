@@ -73,7 +73,9 @@ class Panel:
         """Tokens and cost at worst, whichever member comes to answer; the cost is None when one of them may cost anything."""
         told = [judge.estimate(question) for judge in self.models]
         costs = [cost for _, cost in told if cost is not None]
-        return max((tokens for tokens, _ in told), default=0), max(costs, default=0.0) if len(costs) == len(told) else None
+        return max((tokens for tokens, _ in told), default=0), max(costs, default=0.0) if len(costs) == len(
+            told
+        ) else None
 
     def forecast(self, question: Question, without: frozenset[str] = frozenset()) -> Forecast | None:
         """Which member is asked, of those that are not in `without`; None when nobody is left."""

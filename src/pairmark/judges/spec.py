@@ -186,7 +186,9 @@ def _shares(given: Sequence[float | None]) -> list[float]:
     if not told:
         return [1 / len(given)] * len(given)
     if len(told) < len(given):
-        raise BadRequest("Some judges have a share and some have none.", remedy="Give each one as in JUDGE=60%, or none.")
+        raise BadRequest(
+            "Some judges have a share and some have none.", remedy="Give each one as in JUDGE=60%, or none."
+        )
     if not all(0 < share <= 1 for share in told) or abs(sum(told) - 1) > _OFF:
         shares = " + ".join(f"{100 * share:g}" for share in told)
         raise BadRequest(

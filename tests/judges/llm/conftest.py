@@ -1,25 +1,12 @@
-"""Questions for models, and the fake providers they are put to."""
+"""Models as judges, and the fake providers they are asked of."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
-from support.providers import FakeProviders, Scene
 
-from pairmark.judges.llm.config import LlmConfig, LlmOptions, config_of
 from pairmark.judges.llm.judge import LanguageModelJudge
-from pairmark.judges.question import Question
-
-ADDRESSES = {"openai": "openai:judge-1", "anthropic": "anthropic:judge-1", "google": "google:judge-1"}
-
-
-def config(name: str = "openai:judge-1", **options: object) -> LlmConfig:
-    """A model by its name."""
-    return config_of(name.partition(":")[0], name, LlmOptions(**options))  # type: ignore[arg-type]
-
-
-def question(first: str, second: str, *, call_id: str = "", request_id: str = "r") -> Question:
-    """Two texts, asked for the first time."""
-    return Question(request_id, "essay-a", "essay-b", first, second, 0, 1, call_id)
+from support.models import config
+from support.providers import FakeProviders, Scene
 
 
 @pytest.fixture

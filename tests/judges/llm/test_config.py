@@ -20,7 +20,13 @@ from pairmark.judges.spec import parse_judge, parse_panel
         ("anthropic:m-4.5", "anthropic:m-4.5", "anthropic", "m-4.5", ""),
         ("google:m", "google:m", "google", "m", ""),
         ("openrouter:vendor/m:free", "openrouter:vendor/m:free", "openrouter", "vendor/m:free", ""),
-        ("http://127.0.0.1:11434/v1#qwen:7b", "http://127.0.0.1:11434/v1#qwen:7b", "url", "qwen:7b", "http://127.0.0.1:11434/v1"),
+        (
+            "http://127.0.0.1:11434/v1#qwen:7b",
+            "http://127.0.0.1:11434/v1#qwen:7b",
+            "url",
+            "qwen:7b",
+            "http://127.0.0.1:11434/v1",
+        ),
         ("HTTPS://Gate.Example/v1/#a/b", "https://gate.example/v1#a/b", "url", "a/b", "https://gate.example/v1"),
         ("http://[::1]:8000/v1#m", "http://[::1]:8000/v1#m", "url", "m", "http://[::1]:8000/v1"),
     ],
@@ -41,7 +47,7 @@ def test_the_canonical_form_alone_rebuilds_the_judge() -> None:
     assert parse_judge(spec.canonical) == spec
     told = json.loads(spec.canonical.removeprefix("llm:"))
     assert list(told) == sorted(told)
-    assert (told["rubric"], told["language"]) == ("Öffne \"alles\"\nund wäge.", "German")
+    assert (told["rubric"], told["language"]) == ('Öffne "alles"\nund wäge.', "German")
 
 
 def test_the_digest_tells_apart_what_may_answer_differently() -> None:
@@ -50,7 +56,9 @@ def test_the_digest_tells_apart_what_may_answer_differently() -> None:
         LlmOptions(max_output_tokens=500),
     ]  # fmt: skip
     names = ["openai:m", "openai:n", "openrouter:m", "http://127.0.0.1/v1#m", "http://127.0.0.1:1/v1#m"]
-    digests = {parse_judge("openai:m", options).digest for options in different} | {parse_judge(n).digest for n in names}
+    digests = {parse_judge("openai:m", options).digest for options in different} | {
+        parse_judge(n).digest for n in names
+    }
     assert len(digests) == len(different) + len(names) - 1
     same = [
         LlmOptions(local_only=True), LlmOptions(batch=True), LlmOptions(timeout=9), LlmOptions(requests_per_minute=1),

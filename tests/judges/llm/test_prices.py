@@ -1,11 +1,12 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
-from judges.llm.conftest import config
 
 from pairmark.errors import BadRequest
 from pairmark.judges.llm.prices import Prices, Tokens, expected_tokens, worst_tokens
+from support.models import config
 
 
 def test_a_price_nobody_knows_is_none_and_never_nothing() -> None:
@@ -25,8 +26,7 @@ def test_the_table_that_came_along_prices_models_and_says_its_date() -> None:
     assert cached is not None
     assert cached < cost
     assert prices.cost(Tokens(1_000_000, 0, 0, 100_000), share=0.5) == pytest.approx(cost / 2)
-    assert prices.row.startswith("genai-prices ")
-    assert "openai gpt-4o" in prices.row
+    assert re.fullmatch(r"genai-prices \S+ \(202\d-\d\d-\d\d\): openai gpt-4o", prices.row)
     assert prices.context_window == 128_000
 
 
@@ -37,7 +37,10 @@ def test_tokens_nobody_told_cost_nobody_knows_what() -> None:
 
 def test_a_price_of_ones_own_goes_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "prices.json"
-    own = {"openai:m": {"input": 2, "cached": 0.5, "output": 8, "context": 4_000}, "http://127.0.0.1:1/v1#m": {"input": 0, "output": 0}}
+    own = {
+        "openai:m": {"input": 2, "cached": 0.5, "output": 8, "context": 4_000},
+        "http://127.0.0.1:1/v1#m": {"input": 0, "output": 0},
+    }
     path.write_text(json.dumps(own), encoding="utf-8")
     monkeypatch.setenv("PAIRMARK_PRICES", str(path))
     prices = Prices(config("openai:m"))
@@ -48,7 +51,9 @@ def test_a_price_of_ones_own_goes_before(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert Prices(config("openai:other-one")).cost(Tokens(10, 0, 0, 10)) is None
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"openai:m": {"input": -1, "output": 1}}', '{"openai:m": {"input": 1}}', '{"openai:m": 3}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"openai:m": {"input": -1, "output": 1}}', '{"openai:m": {"input": 1}}', '{"openai:m": 3}']
+)
 def test_prices_that_cannot_be_read_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str) -> None:
     (tmp_path / "prices.json").write_text(content, encoding="utf-8")
     monkeypatch.setenv("PAIRMARK_PRICES", str(tmp_path / "prices.json"))

@@ -40,7 +40,9 @@ def test_what_is_no_rubric_is_refused_in_one_sentence(tmp_path: Path, content: b
 
 
 def test_a_rubric_that_is_nowhere_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match=r"neither a file nor one of quality, argumentative, narrative, summary, second"):
+    with pytest.raises(
+        BadRequest, match=r"neither a file nor one of quality, argumentative, narrative, summary, second"
+    ):
         read_rubric(str(tmp_path / "none.txt"))
     with pytest.raises(BadRequest, match="is not a file"):
         read_rubric(str(tmp_path))

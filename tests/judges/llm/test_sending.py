@@ -174,7 +174,9 @@ def within_a_minute(sent: Sequence[float]) -> int:
     return max(sum(1 for other in sent if start <= other < start + 60) for start in sent)
 
 
-@pytest.mark.parametrize(("limits", "tokens", "most"), [((30, 0), 0, 30), ((0, 6_000), 200, 30), ((60, 6_000), 200, 30)])
+@pytest.mark.parametrize(
+    ("limits", "tokens", "most"), [((30, 0), 0, 30), ((0, 6_000), 200, 30), ((60, 6_000), 200, 30)]
+)
 def test_no_more_is_sent_in_a_minute_than_is_allowed(limits: tuple[int, int], tokens: int, most: int) -> None:
     scene = Scene([], *limits)
     for _ in range(100):

@@ -9,7 +9,13 @@ from pairmark.judges.llm.verdict import SCHEMA, Invalid, Verdict, read_verdict, 
 from pairmark.judges.question import MAX_JUSTIFICATION
 
 TEXTS = ("The cat sat on the mat.\nIt purred “loudly”.", "Dogs bark at night, and nobody sleeps.")
-GOOD = {"evidence_1": "cat sat", "evidence_2": "nobody sleeps", "reason": "Clearer.", "instructions_found": False, "better": "1"}
+GOOD = {
+    "evidence_1": "cat sat",
+    "evidence_2": "nobody sleeps",
+    "reason": "Clearer.",
+    "instructions_found": False,
+    "better": "1",
+}
 
 
 def read(answer: str, *, strict: bool = True) -> Verdict | Invalid:
@@ -126,7 +132,9 @@ def test_g11_no_text_at_all_makes_the_reader_fail(answer: str) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["1", "2"]),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*SCHEMA["properties"], "other"]) | st.text(), inner),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from([*SCHEMA["properties"], "other"]) | st.text(), inner)
+    ),
     max_leaves=12,
 )
 

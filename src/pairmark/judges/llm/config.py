@@ -123,9 +123,7 @@ def read_config(canonical: str) -> LlmConfig:
     try:
         config = msgspec.json.decode(canonical.removeprefix("llm:"), type=LlmConfig)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise BadRequest(
-            "This is no stored name of a language model.", remedy=f"Models are named {FORMS}."
-        ) from error
+        raise BadRequest("This is no stored name of a language model.", remedy=f"Models are named {FORMS}.") from error
     if config.prompt_version != PROMPT_VERSION:
         raise BadRequest(
             f"The judge {config.name!r} was chosen with version {config.prompt_version} of the prompt; this version of "
@@ -200,7 +198,9 @@ def _server(name: str) -> tuple[str, str]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise BadRequest(f"The judge's address {url[:80]!a} is no URL.", remedy=f"Write {SERVERS['ollama']}.") from error
+        raise BadRequest(
+            f"The judge's address {url[:80]!a} is no URL.", remedy=f"Write {SERVERS['ollama']}."
+        ) from error
     if not parts.hostname:
         raise BadRequest(f"The judge's address {url[:80]!a} names no host.", remedy=f"Write {SERVERS['ollama']}.")
     if parts.username is not None or parts.password is not None or parts.query:

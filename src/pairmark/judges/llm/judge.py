@@ -66,7 +66,9 @@ class LanguageModelJudge:
     def check_texts(self, texts: Mapping[str, str]) -> None:
         """Raise `BadRequest` naming the longest text when two of these do not fit into the model's context window."""
         window = self.prices.context_window
-        sizes = sorted(((len(text.encode("utf-8", "replace")), essay_id) for essay_id, text in texts.items()), reverse=True)
+        sizes = sorted(
+            ((len(text.encode("utf-8", "replace")), essay_id) for essay_id, text in texts.items()), reverse=True
+        )
         if window is None or not sizes:
             return
         prefix = len(self._prompts.system.encode())

@@ -15,8 +15,24 @@ from pairmark.judges.question import JudgeUnable
 
 LONGEST_DETAIL = 300
 COSTS_NOTHING = frozenset((500, 502))
-SCHEMA_WORDS = ("json_schema", "response_format", "structured output", "output_config", "responsejsonschema", "json schema")
-POLICY_WORDS = ("content_policy", "content policy", "content filter", "safety system", "flagged", "usage policies", "invalid_prompt", "moderation")
+SCHEMA_WORDS = (
+    "json_schema",
+    "response_format",
+    "structured output",
+    "output_config",
+    "responsejsonschema",
+    "json schema",
+)
+POLICY_WORDS = (
+    "content_policy",
+    "content policy",
+    "content filter",
+    "safety system",
+    "flagged",
+    "usage policies",
+    "invalid_prompt",
+    "moderation",
+)
 
 
 class Meanings:
@@ -55,7 +71,8 @@ class Meanings:
     def _unreachable(self, why: str) -> Again:
         remedy = "Start the server." if self._config.provider == "url" else "Check the connection."
         return Again(
-            f"{self._whom} cannot be reached ({why})", self._unable(f"cannot be reached ({why})", f"{remedy} The run goes on by itself.")
+            f"{self._whom} cannot be reached ({why})",
+            self._unable(f"cannot be reached ({why})", f"{remedy} The run goes on by itself."),
         )
 
     def _broken(self, error: errors.ModelConnectionError) -> Meaning:
@@ -73,7 +90,9 @@ class Meanings:
             lasting = self._unable("asks for fewer requests", "The run goes on by itself when there is room.")
             return Again("rate limit", lasting, error.retry_after, limited=True)
         if isinstance(error, errors.ModelUnavailableError):
-            lasting = self._unable(f"is overloaded or down (HTTP {status})", "The run goes on by itself when it is back.")
+            lasting = self._unable(
+                f"is overloaded or down (HTTP {status})", "The run goes on by itself when it is back."
+            )
             return Again(f"{self._whom} answers HTTP {status}", lasting, error.retry_after)
         if isinstance(error, errors.ModelServerError):
             return self._server_error(status, error)
@@ -107,7 +126,8 @@ class Meanings:
         words = said.lower()
         if any(word in words for word in SCHEMA_WORDS):
             return self._unable(
-                f"cannot do structured output: {said!r}", "Choose a model that can, or a server that supports json_schema."
+                f"cannot do structured output: {said!r}",
+                "Choose a model that can, or a server that supports json_schema.",
             )
         if any(word in words for word in POLICY_WORDS):
             return NoAnswer("blocked", f"{self._whom} refuses this prompt: {said!r}", charged=False)

@@ -5,8 +5,9 @@ The table is never fetched; a file of one's own, named by PAIRMARK_PRICES, goes 
 """
 
 import os
+import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +25,7 @@ BYTES_PER_TOKEN = 4.0  # of English prose by the tokenisers of 2026; other scrip
 FEWEST_BYTES_PER_TOKEN = 3.0
 OVERHEAD_TOKENS = 150  # the schema and what a provider wraps around messages
 BATCH_SHARE = 0.5
+_DATE = re.compile(r"\b20\d\d-\d\d-\d\d\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +101,15 @@ class Prices:
             return self._own[1].context
         return None if self._row is None else self._row[1].context_window
 
-    @property
+    @cached_property
     def row(self) -> str:
-        """The row of the table in words, with the date it was checked; empty when there is none."""
+        """The row of the table in words, with the date of the table; empty when there is none."""
         if self._own is not None:
             return f"{self._own[0]}: {self._config.name}"
         if self._row is None:
             return ""
         provider, model = self._row
-        checked = model.prices_checked
-        when = f", checked {checked.isoformat()}" if checked is not None else ""
-        return f"genai-prices {version('genai-prices')}: {provider.id} {model.id}{when}"
+        return f"genai-prices {version('genai-prices')} ({_table_date()}): {provider.id} {model.id}"
 
     def cost(self, tokens: Tokens, *, share: float = 1.0) -> float | None:
         """US dollars for these tokens; `share` of the full price, such as `BATCH_SHARE`."""
@@ -138,6 +138,15 @@ class Prices:
         """US dollars for a prompt of `size` bytes if its text is costly to count and the answer as long as it may be."""
         tokens = Tokens(input=worst_tokens(size), output=self._config.max_output_tokens)
         return self.cost(tokens, share=share)
+
+
+@cache
+def _table_date() -> str:
+    """The newest date on which somebody checked a price, by the comments of the table; it has no date of its own."""
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - part of the extra
+
+    comments = (model.price_comments or "" for provider in get_snapshot().providers for model in provider.models)
+    return max((date for comment in comments for date in _DATE.findall(comment)), default="no date")
 
 
 def expected_tokens(size: int) -> int:

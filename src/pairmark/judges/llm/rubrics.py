@@ -87,7 +87,8 @@ def usable(text: str, what: str) -> str:
         raise BadRequest(f"The {what} holds half a character.", remedy="Save it again as UTF-8 text.") from error
     if size > MOST_BYTES:
         raise BadRequest(
-            f"The {what} is larger than {MOST_BYTES // 1000} kB.", remedy="Shorten it; it is sent with every comparison."
+            f"The {what} is larger than {MOST_BYTES // 1000} kB.",
+            remedy="Shorten it; it is sent with every comparison.",
         )
     if any(ord(letter) < 32 and letter not in "\n\t" for letter in text):
         raise BadRequest(f"The {what} is no plain text: it holds control characters.", remedy="Save it as plain text.")

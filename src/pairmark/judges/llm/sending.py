@@ -178,7 +178,9 @@ class Sending:
         wait = self.limits.reserve(tokens)
         if wait > LONGEST_WAIT:
             raise JudgeUnable(
-                "The judge's rate limit is used up.", remedy="The run goes on by itself when there is room.", retry_after=wait
+                "The judge's rate limit is used up.",
+                remedy="The run goes on by itself when there is room.",
+                retry_after=wait,
             )
         if wait > 0:
             await self._sleep(wait)

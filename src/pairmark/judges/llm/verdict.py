@@ -35,7 +35,9 @@ _DECODER = json.JSONDecoder(object_pairs_hook=lambda pairs: _Pairs(pairs))  # no
 _OPENING = re.compile(r"[{\[]")
 _SPACE = re.compile(r"\s+")
 _QUOTES = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
-_SAME = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"', "`": "'"})
+_SAME = str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"', "`": "'"}
+)
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
