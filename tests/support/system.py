@@ -13,7 +13,7 @@ import pytest
 from pairmark.bootstrap import System
 from pairmark.clock import ManualClock
 from pairmark.events.catalogue import Design, EssayRef
-from pairmark.judges.spec import parse_judge
+from pairmark.judges.spec import asks_models, parse_judge
 from pairmark.services.lifecycle.front_desk import Request, Ticket
 from pairmark.storage.connection import Database, execute
 from pairmark.storage.schema import upgrade
@@ -69,10 +69,10 @@ def submit(system: System, essays: int = 8, *, judge: str = JUDGE, **design: Any
     ids = [f"essay-{number:04d}" for number in range(essays)]
     storage = system.texts.put([f"Text of {identity}. " * 3 for identity in ids])
     refs = [EssayRef(essay_id=one, text_storage_id=key) for one, key in zip(ids, storage, strict=True)]
-    spec = parse_judge(judge)
+    canonical, digest = (judge, "") if asks_models(judge) else (parse_judge(judge).canonical, parse_judge(judge).digest)
     user = design.pop("user_id", "local")
     organisation = design.pop("org_id", None)
-    wanted = Design(judge=spec.canonical, judge_digest=spec.digest, **design)
+    wanted = Design(judge=canonical, judge_digest=digest, **design)
     digest = sha256(repr((ids, wanted, user, organisation)).encode()).hexdigest()
     return system.front_desk.submit(Request(digest, refs, wanted, user, organisation))
 

@@ -9,6 +9,9 @@ MOST_ESSAYS = 20_000
 MINIMUM_ANSWERS = 12
 """Callbacks before stability or the success rate mean anything (the incident platform's figure)."""
 
+ASKED_AT_ONCE = 64
+"""Calls to language models under way at once."""
+
 
 @dataclass(frozen=True)
 class Tally:
@@ -81,6 +84,11 @@ def stop_reason(tally: Tally, scale: Scale, rules: Rules) -> StopReason | None:
 def wave_size(essays: int, tally: Tally) -> int:
     """Comparisons in the next wave: two appearances an essay, within the budget."""
     return min(max(essays, 1), tally.budget - tally.sent)
+
+
+def wave_size_in_both_orders(essays: int, tally: Tally) -> int:
+    """The same for models: half as many, since every wave learns from the last, but enough to keep them busy at once."""
+    return min(max(essays // 2, min(ASKED_AT_ONCE, 2 * essays)), tally.budget - tally.sent)
 
 
 def largest_budget(essays: int, pair_limit: int) -> int:

@@ -57,8 +57,9 @@ class EssayRef(msgspec.Struct, kw_only=True, frozen=True):
 class Design(msgspec.Struct, kw_only=True, frozen=True):
     """Our own part of a request: how the batch is to be judged. Defaults stand for requests of other services.
 
-    `budget` is the most comparisons that may be sent; 0 means `comparisons_per_essay` times half the essays. `spend_limit` is
-    the most that judges may cost, in US dollars; it can be raised later, so it is no part of what makes a batch the same.
+    `budget` is the most comparisons that may be sent; 0 means `comparisons_per_essay` times half the essays. `both_orders`
+    concerns language models only. `spend_limit` is the most that judges may cost, in US dollars; it can be raised later, so it is
+    no part of what makes a batch the same.
     """
 
     name: str = ""
@@ -74,6 +75,7 @@ class Design(msgspec.Struct, kw_only=True, frozen=True):
     completion_threshold: Share = 1.0
     deadline_seconds: Annotated[float, msgspec.Meta(ge=1, le=31_622_400)] = 14_400.0
     baseline: bool = False
+    both_orders: bool = True
     generation: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     spend_limit: Money | None = None
 

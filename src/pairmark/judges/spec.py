@@ -75,6 +75,11 @@ class JudgeSpec:
         return (self.model,) if self.model else ()
 
 
+def asks_models(canonical: str) -> bool:
+    """Whether the judge of this canonical form is a language model, or a panel with one in it."""
+    return canonical.startswith("llm:") or (canonical.startswith("panel:") and '"llm:' in canonical)
+
+
 def parse_panel(texts: Sequence[str], options: LlmOptions | None = None) -> JudgeSpec:
     """Understand one or several judges, each with its share at the end as in `openai:MODEL=60%`, or all without.
 

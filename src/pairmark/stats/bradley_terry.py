@@ -29,6 +29,7 @@ __all__ = ["Fit", "Method", "TieRule", "fit"]
 ORDER_SD = 2.5  # logits; prior SD of the order effect: weak, one SD is a first-seat share of .92 between equal texts
 JUDGE_ORDER_SD = 1.0  # logits; prior SD of how far the order effect of one judge lies from that of all
 LEAST_SD, MOST_SD = 1e-6, 1e6  # logits; prior SDs that can be reckoned with
+PLANNING_SD = 2.2  # logits; SD of the prior while there is no scale yet
 TIE_SD = 2.0  # prior SD of log nu; one SD either way is a chance of ties between equal texts of .06 to .79
 
 
@@ -109,6 +110,24 @@ def fit(
     for array in (theta, solution.point):
         array.flags.writeable = False
     return Fit(data.items, theta, sd, method, data, solution, place)
+
+
+def provisional(data: Comparisons) -> Floats:
+    """Scores in logits to plan by while groups of items have no comparison between them; no scale to report.
+
+    The mode under a normal prior of SD `PLANNING_SD`: where nothing joins two groups, the prior says how they lie. A tie counts
+    half, and the order plays no part. Shape (n_items,).
+
+    Examples
+    --------
+    >>> from pairmark.stats import comparisons
+    >>> provisional(comparisons([("a", "b", 1), ("c", "d", 1)])).round(2).tolist()  # a and c won, b and d lost
+    [0.81, -0.81, 0.81, -0.81]
+    """
+    order, place = sorted_items(data.items)
+    rows = data if order is None else with_sorted_items(data, order, place)
+    model = _model(rows, "map", False, "half")
+    return np.asarray(mode(model, np.zeros(model.size), PLANNING_SD**-2)[place])
 
 
 def _check(

@@ -17,6 +17,7 @@ from pairmark.stats.arrays import Floats, Ints
 BLOCK = 16_384  # rows
 FARTHEST = 300.0  # logits; exp of twice as much is finite
 NODES = 9  # of the quadrature; the moments are smooth in d
+SMALL = 2_000  # rows; of so few, all nodes together fit the cache
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ class Averages:
 def averages(logit: Floats, variance: Floats, log_nu: float | None = None) -> Averages:
     """Moments and log normaliser averaged over d normal around `logit` with this variance, by Gauss-Hermite quadrature."""
     reach, sums = np.sqrt(np.maximum(variance, 0)), list[Floats | None]()
-    for node, share in _quadrature():
-        there = logit + node * reach
+    for nodes, shares in _quadrature() if len(logit) > SMALL else [_all_nodes()]:
+        there = logit + nodes * reach
         at = chances(there, log_nu)
         moments = [at.mean, at.variance, at.log_normaliser(there), at.tie, at.shared, at.tie_variance]
-        sums = _added(sums, share, moments)
+        sums = _added(sums, shares, moments)
     mean, spread, normaliser = sums[:3]
     assert mean is not None
     assert spread is not None
@@ -89,14 +90,23 @@ def averages(logit: Floats, variance: Floats, log_nu: float | None = None) -> Av
 
 
 @cache
-def _quadrature() -> list[tuple[float, float]]:
-    """Nodes and weights of a normal distribution; finding them takes longer than a small average."""
+def _all_nodes() -> tuple[Floats, Floats]:
+    """Nodes and weights of a normal distribution, one per row; finding them takes longer than a small average."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    return list(zip(nodes.tolist(), (weights / weights.sum()).tolist(), strict=True))
+    return nodes[:, None], (weights / weights.sum())[:, None]
 
 
-def _added(sums: list[Floats | None], share: float, values: list[Floats | None]) -> list[Floats | None]:
-    """Each of `sums` with the share of one node in it; never more than one node's values are held."""
+@cache
+def _quadrature() -> list[tuple[Floats, Floats]]:
+    """The same, each node for itself."""
+    nodes, weights = _all_nodes()
+    return list(zip(nodes, weights, strict=True))
+
+
+def _added(sums: list[Floats | None], share: Floats, values: list[Floats | None]) -> list[Floats | None]:
+    """Each of `sums` with the share of one node in it, or of all: of a long column, one node's values are held at a time."""
+    if not sums and len(share) > 1:
+        return [None if value is None else np.sum(share * value, axis=0) for value in values]
     if not sums:
         return [None if value is None else share * value for value in values]
     for total, value in zip(sums, values, strict=True):

@@ -140,6 +140,33 @@ def random_pairs(
     return np.concatenate(chosen) if chosen else np.zeros((0, 2), dtype=np.int64)
 
 
+def in_both_orders(one_way: Rule) -> Rule:
+    """The same rule with every pair asked twice, once in each order, calls with one first text in a row.
+
+    For judges whom the order sways more than the texts, as it does language models. That row is what providers keep in their
+    cache: instructions and first text are the common beginning of its prompts.
+
+    Examples
+    --------
+    >>> in_both_orders(equal_appearances)(4, [], [], size=4, seed=1).tolist()
+    [[0, 3], [1, 2], [2, 1], [3, 0]]
+    """
+
+    def both(
+        n_items: int, first: ArrayLike, second: ArrayLike, *, size: int, theta: ArrayLike | None = None, seed: int,
+        pair_limit: int = 4, blocked: Blocked | None = None, wave: int = 0,
+    ) -> Ints:  # fmt: skip
+        pairs = one_way(
+            n_items, first, second, size=(size + 1) // 2, theta=theta, seed=seed, pair_limit=max(pair_limit - 1, 1),
+            blocked=blocked, wave=wave,
+        )  # fmt: skip
+        turned = pairs[: size - len(pairs), ::-1] if pair_limit > 1 else pairs[:0]
+        asked = np.concatenate([pairs, turned])
+        return asked[np.argsort(asked[:, 0], kind="stable")]
+
+    return both
+
+
 def _some_pairs(n_items: int, wanted: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """All unordered pairs, or where these are too many, several times as many different ones as are wanted."""
     if n_items * (n_items - 1) // 2 <= max(ENUMERATED, 8 * wanted):

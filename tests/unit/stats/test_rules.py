@@ -5,7 +5,7 @@ import pytest
 
 from pairmark.stats.errors import StatsError
 from pairmark.stats.pairing import plan_by_value, plan_wave
-from pairmark.stats.rules import RULES, adaptive, closest_score, equal_appearances, random_pairs, rule
+from pairmark.stats.rules import RULES, adaptive, closest_score, equal_appearances, in_both_orders, random_pairs, rule
 from pairmark.stats.simulation import true_scores
 from pairmark.stats.threads import one_blas_thread
 from pairmark.stats.wave_history import history_of
@@ -88,6 +88,31 @@ def test_random_pairs_of_very_many_items_are_different_and_not_asked_before():
     second = random_pairs(5_000, first[:, 0], first[:, 1], size=5_000, seed=1, wave=1)
     both = np.sort(np.concatenate([first, second]), axis=1)
     assert len(np.unique(both, axis=0)) == 10_000
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.parametrize("size", [1, 7, 60, 61, 500])
+def test_in_both_orders_every_pair_comes_twice_and_its_calls_stand_by_first_text(name, size):
+    wave = in_both_orders(rule(name))(30, [], [], size=size, theta=THETA[:30], seed=2)
+    assert len(wave) == size
+    orders = {tuple(pair) for pair in wave.tolist()}
+    alone = [pair for pair in orders if pair[::-1] not in orders]
+    assert len(orders) == size
+    assert len(alone) == size % 2
+    assert (np.diff(wave[:, 0]) >= 0).all()
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+def test_in_both_orders_no_pair_is_asked_more_often_than_the_limit(limit):
+    asked = np.zeros((0, 2), dtype=np.int64)
+    for wave in range(12):
+        new = in_both_orders(adaptive)(
+            6, asked[:, 0], asked[:, 1], size=10, theta=THETA[:6], seed=3, pair_limit=limit, wave=wave
+        )
+        asked = np.concatenate([asked, new])
+    times = np.unique(np.sort(asked, axis=1), axis=0, return_counts=True)[1]
+    assert times.max() <= limit
+    assert len(asked) >= 15 * (limit - limit % 2)
 
 
 def test_an_unknown_rule_is_refused_with_those_there_are():

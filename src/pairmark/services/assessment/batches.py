@@ -13,6 +13,7 @@ import msgspec
 from pairmark.domain.statuses import Status
 from pairmark.domain.stopping import Rules, Tally
 from pairmark.events.catalogue import Design
+from pairmark.judges.spec import asks_models
 from pairmark.storage.connection import Tx, execute
 
 _COLUMNS = """id, entity_id, parent_id, generation, name, user_id, org_id, assignment_id, correlation_id, design::text, status,
@@ -63,6 +64,16 @@ class Batch:
     def tally(self) -> Tally:
         """The counts that the stopping rules look at."""
         return Tally(self.budget, self.sent, self.answered, self.counted)
+
+    @property
+    def asks_models(self) -> bool:
+        """Whether language models judge it, alone or beside others."""
+        return asks_models(self.design.judge)
+
+    @property
+    def both_orders(self) -> bool:
+        """Whether every pair is asked in both orders, which models need: which text they see first sways them."""
+        return self.asks_models and self.design.both_orders and self.design.pair_limit > 1
 
     @property
     def rules(self) -> Rules:

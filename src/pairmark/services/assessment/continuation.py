@@ -94,7 +94,7 @@ class Continuation:
         if not stopping.is_due(seen.tally, seen.rules):
             return self._wait(seen)
         with self._database.transaction("assessment") as tx:
-            evidence = read_evidence(tx, seen.id)
+            evidence = read_evidence(tx, seen.id, by_judge=seen.asks_models)
             before, before_sd = waves.wave_end(tx, seen.id, seen.wave - 1)
         now_standing = standing(evidence, before, before_sd, at_the_end=seen.tally.sent >= seen.tally.budget)
         reason = stopping.stop_reason(seen.tally, now_standing.scale, seen.rules)
@@ -102,7 +102,10 @@ class Continuation:
             return self._begin_scoring(seen, reason, now_standing, evidence)
         with self._database.transaction("assessment") as tx:
             first, second, blocked = read_asked(tx, seen.id)
-        plan = waves.plan(seen, (first, second), blocked, now_standing.theta)
+        theta = now_standing.theta
+        if theta is None and seen.both_orders:
+            theta = evidence.provisional()
+        plan = waves.plan(seen, (first, second), blocked, theta)
         if plan is None:
             return self._begin_scoring(seen, StopReason.NOTHING_LEFT_TO_ASK, now_standing, evidence)
         return self._next_wave(seen, plan, now_standing)
@@ -155,7 +158,7 @@ class Continuation:
         `known` is what was read before the cut-off: its fit is used if nothing was added since.
         """
         with self._database.transaction("assessment") as tx:
-            evidence = read_evidence(tx, seen.id)
+            evidence = read_evidence(tx, seen.id, by_judge=seen.asks_models)
         if known is not None and known.digest == evidence.digest:
             evidence = known
         try:

@@ -7,7 +7,7 @@ judgements give the same scores to the last bit (G14).
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 import numpy as np
@@ -33,12 +33,16 @@ WHERE j.batch_id = %s AND j.kind = 'unavailable'
 
 @dataclass(frozen=True)
 class Evidence:
-    """Counted verdicts of one batch: essays by ordinal, `outcome` 1 when the first essay won, .5 a tie, 0 otherwise."""
+    """Counted verdicts of one batch: essays by ordinal, `outcome` 1 when the first essay won, .5 a tie, 0 otherwise.
+
+    `judges` names who gave each, where language models are among them: the fit then knows how each is swayed by the order.
+    """
 
     essay_ids: list[str]
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     outcome: NDArray[np.float64]
+    judges: list[str] | None = None
 
     @property
     def connected(self) -> bool:
@@ -61,12 +65,24 @@ class Evidence:
         sha = sha256("\x1f".join(self.essay_ids).encode())
         for column in (self.first, self.second, self.outcome):
             sha.update(column.tobytes())
+        sha.update("\x1f".join(self.judges or ()).encode())
         return sha.hexdigest()
 
     @cached_property
     def fitted(self) -> "Fit":
         """The fit that depends on these verdicts alone: from a cold start, made once."""
         return self.fit()
+
+    def provisional(self) -> NDArray[np.float64] | None:
+        """Scores to plan by while essays are not connected; None before the first verdict."""
+        from pairmark.stats.bradley_terry import provisional  # noqa: PLC0415 - start-up time
+        from pairmark.stats.comparisons import comparisons  # noqa: PLC0415
+        from pairmark.stats.threads import one_blas_thread  # noqa: PLC0415
+
+        if not len(self.first):
+            return None
+        with one_blas_thread():
+            return provisional(comparisons((self.first, self.second, self.outcome), items=self.essay_ids))
 
     def fit(self, *, start: NDArray[np.float64] | None = None, start_sd: float | None = None) -> "Fit":
         """Scores with full-covariance errors; raises `StatsError` when the essays are not connected."""
@@ -76,16 +92,17 @@ class Evidence:
         from pairmark.stats.threads import one_blas_thread  # noqa: PLC0415
 
         with one_blas_thread():
-            data = comparisons((self.first, self.second, self.outcome), items=self.essay_ids)
+            data = comparisons((self.first, self.second, self.outcome), items=self.essay_ids, judges=self.judges)
+            order: bool | Literal["judge"] = False if self.judges is None else "judge"
             try:
-                return fit(data, start=start, start_sd=start_sd)
+                return fit(data, start=start, start_sd=start_sd, order_effect=order)
             except NotConvergedError:
                 if start is None:
                     raise
-                return fit(data)  # a start saves time only; the scores do not depend on it
+                return fit(data, order_effect=order)  # a start saves time only; the scores do not depend on it
 
 
-def read_evidence(tx: Tx, batch_id: UUID) -> Evidence:
+def read_evidence(tx: Tx, batch_id: UUID, *, by_judge: bool = False) -> Evidence:
     """Every counted verdict of the batch at this moment. A swapped verdict keeps its winner and turns its order."""
     essay_ids = values(execute(tx, "SELECT essay_id FROM essay WHERE batch_id = %s ORDER BY ordinal", [batch_id]))
     rows = execute(tx, COUNTED, [batch_id])
@@ -94,7 +111,8 @@ def read_evidence(tx: Tx, batch_id: UUID) -> Evidence:
     outcome = np.array([OUTCOMES[row[2]] for row in rows], dtype=np.float64)
     swapped = np.array([row[3] for row in rows], dtype=bool)
     shown_first, shown_second = np.where(swapped, second, first), np.where(swapped, first, second)
-    return Evidence(essay_ids, shown_first, shown_second, np.where(swapped, 1.0 - outcome, outcome))
+    judges = [row[5] for row in rows] if by_judge else None
+    return Evidence(essay_ids, shown_first, shown_second, np.where(swapped, 1.0 - outcome, outcome), judges)
 
 
 def read_asked(tx: Tx, batch_id: UUID) -> tuple[NDArray[np.int64], NDArray[np.int64], list[tuple[int, int]]]:

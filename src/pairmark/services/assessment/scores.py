@@ -4,7 +4,7 @@ Deterministic: the same verdicts and the same program give the same numbers, to 
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,9 @@ from pairmark.events.catalogue import EssayResult
 from pairmark.services.assessment.batches import Batch
 from pairmark.services.assessment.evidence import Evidence
 from pairmark.storage.connection import Tx, execute
+
+if TYPE_CHECKING:
+    from pairmark.stats.bradley_terry import Fit
 
 INSERT_RESULT = """
 INSERT INTO result (batch_id, reliability, ssr, prior_sd, input_digest, metadata) VALUES (%s, %s, %s, %s, %s, %s::jsonb)
@@ -101,8 +104,18 @@ def score(batch: Batch, evidence: Evidence) -> Scores:
             "seed": batch.design.seed,
             "input_digest": evidence.digest,
             "pairmark": pairmark.__version__,
-        },
+        }
+        | _order_effects(result),
     )
+
+
+def _order_effects(result: "Fit") -> dict[str, Any]:
+    """How far each judge is swayed by the order, in logits for the text shown first, with its standard error."""
+    effects, errors = result.order_effects, result.order_effects_se
+    if effects is None or errors is None:
+        return {}
+    told = zip(result.comparisons.judges, effects.tolist(), errors.tolist(), strict=True)
+    return {"order_effects": {judge: [effect, error] for judge, effect, error in told}}
 
 
 def _confidence(standard_error: float, prior_sd: float) -> float:

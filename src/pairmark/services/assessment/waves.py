@@ -21,6 +21,9 @@ from pairmark.services.assessment.evidence import Standing
 from pairmark.services.assessment.intake import SOURCE
 from pairmark.storage.connection import Tx, execute
 
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
 CHUNK = 50
 """Comparisons in one request to `judging`."""
 
@@ -51,25 +54,29 @@ ORDER BY c.ordinal
 class Plan:
     """A wave ready to be sent: ordered pairs of essay ordinals and how often each unordered pair was asked before."""
 
-    pairs: NDArray[np.int64]
-    repeats: NDArray[np.int64]
+    pairs: Ints
+    repeats: Ints
 
 
 def plan(
     batch: Batch,
-    asked: tuple[NDArray[np.int64], NDArray[np.int64]],
+    asked: tuple[Ints, Ints],
     blocked: Sequence[tuple[int, int]],
-    theta: NDArray[np.float64] | None,
+    theta: Floats | None,
 ) -> Plan | None:
     """Choose the next wave's pairs; None when nothing is left to ask."""
     from pairmark.stats.pairing import plan_wave  # noqa: PLC0415 - start-up time
+    from pairmark.stats.rules import adaptive, in_both_orders  # noqa: PLC0415
 
     first, second = asked
-    pairs = plan_wave(
+    # People who pay for a number of comparisons per essay expect equal appearances; of models the fewest calls are wanted.
+    rule = in_both_orders(adaptive) if batch.both_orders else plan_wave
+    wave_size = stopping.wave_size_in_both_orders if batch.both_orders else stopping.wave_size
+    pairs = rule(
         batch.essays,
         first,
         second,
-        size=stopping.wave_size(batch.essays, batch.tally),
+        size=wave_size(batch.essays, batch.tally),
         theta=theta,
         seed=batch.design.seed,
         pair_limit=batch.design.pair_limit,
@@ -81,9 +88,7 @@ def plan(
     return Plan(pairs, _repeats(batch.essays, first, second, pairs))
 
 
-def _repeats(
-    n: int, first: NDArray[np.int64], second: NDArray[np.int64], pairs: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _repeats(n: int, first: Ints, second: Ints, pairs: Ints) -> Ints:
     """How often each planned pair was asked before, counting within the wave too."""
     keys = np.concatenate(
         [np.minimum(first, second) * n + np.maximum(first, second), pairs.min(axis=1) * n + pairs.max(axis=1)]
@@ -169,7 +174,7 @@ def close_wave(tx: Tx, batch_id: UUID, wave: int, now_standing: Standing) -> Non
     )
 
 
-def wave_end(tx: Tx, batch_id: UUID, wave: int) -> tuple[NDArray[np.float64] | None, float | None]:
+def wave_end(tx: Tx, batch_id: UUID, wave: int) -> tuple[Floats | None, float | None]:
     """Thetas and prior SD after an earlier wave, or None where there was no scale yet."""
     rows = execute(tx, "SELECT theta, prior_sd FROM wave WHERE batch_id = %s AND wave = %s", [batch_id, wave])
     return (np.array(rows[0][0]), rows[0][1]) if rows and rows[0][0] is not None else (None, None)
