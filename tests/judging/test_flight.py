@@ -2,8 +2,14 @@
 
 from threading import Barrier, Event, Thread
 
+import pytest
+
+from pairmark import watch
+from pairmark.errors import Busy
+from pairmark.judges.question import JudgeUnable
 from pairmark.services.assessment import waves
 from pairmark.services.judging import asker as asker_module
+from pairmark.services.judging.flight import SpendLimitReached
 from support.callbacks import settle
 from support.faults import cut_sessions, drain_past_cuts, rows
 from support.invariants import violations
@@ -74,7 +80,14 @@ def test_the_end_of_a_process_makes_no_further_call_and_leaves_none_open(system,
     asking = asker_of(system, clock, judge)
     ticket = submit(system, 8, stability_threshold=0.0)
     settle(system)
-    thread = Thread(target=asking.step, daemon=True)
+    told = []
+
+    def work():
+        with pytest.raises(Busy) as refused:
+            asking.step()
+        told.append(str(refused.value))
+
+    thread = Thread(target=work, daemon=True)
     thread.start()
     assert begun.wait(30)
     asking.close()
@@ -133,11 +146,6 @@ def test_a_batch_that_ends_while_it_is_asked_is_asked_no_further(system, databas
 
 
 def test_a_judge_that_says_when_it_can_answer_again_is_waited_for():
-    from pairmark import watch  # noqa: PLC0415
-    from pairmark.errors import Busy  # noqa: PLC0415
-    from pairmark.judges.question import JudgeUnable  # noqa: PLC0415
-    from pairmark.services.judging.flight import SpendLimitReached  # noqa: PLC0415
-
     assert watch._patience(JudgeUnable("The rate limit is used up.", retry_after=40.0)) == watch.PATIENCE + 40
     assert (
         watch._patience(JudgeUnable("There is no key."))
