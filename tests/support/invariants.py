@@ -111,7 +111,7 @@ def _differs(database: Database, batch_id) -> bool:  # type: ignore[no-untyped-d
     with database.transaction("assessment") as tx:
         batch = batches.read(tx, batch_id)
         assert batch is not None
-        evidence = read_evidence(tx, batch_id)
+        evidence = read_evidence(tx, batch_id, by_judge=batch.asks_models)
         rows = execute(tx, "SELECT theta, standard_error FROM score WHERE batch_id = %s ORDER BY ordinal", [batch_id])
         digests = execute(tx, "SELECT input_digest FROM result WHERE batch_id = %s", [batch_id])
     if digests != [(evidence.digest,)]:
