@@ -80,3 +80,19 @@ def test_both_members_judge_and_each_verdict_is_of_whom_the_book_names(system, d
     assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
     assert rows(database, TOLD) == [(name,) for name in sorted(MODELS)]
     assert rows(database, AS_WRITTEN) == [(0,)]
+
+
+def test_a_member_that_is_no_model_costs_nothing_and_meets_no_canary(system, database, monkeypatch, tmp_path):
+    named = (MODELS[0], "simulated:sd=1,seed=3")
+    with FakeProviders(scene(cards=CARDS)) as providers:
+        lead_to(providers.environment(), monkeypatch, tmp_path)
+        spec = parse_panel(named, LlmOptions())
+        ticket = submit(system, 6, judge=spec.canonical, stability_threshold=0.0)
+        system.drain()
+    assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+    assert rows(database, TOLD) == [(MODELS[0],), ("simulated",)]
+    assert rows(database, AS_WRITTEN) == [(0,)]
+    assert rows(database, "SELECT judge FROM judging.canary_run") == [(MODELS[0],)]
+    assert rows(database, "SELECT DISTINCT cost FROM judging.model_call WHERE judge = 'simulated'") == [(0,)]
+    kept = "SELECT count(*) FROM judging.kept_answer k JOIN judging.model_call c ON c.id = k.call_id WHERE c.judge = 'simulated'"
+    assert rows(database, kept) == [(0,)]

@@ -234,6 +234,7 @@ class Flight:
         pool = self._pool(sitting.judge)
         for item, entry in fresh:
             if entry.id in paid and item.asked is not None:
+                self._refuse_if_closed()
                 future = pool.submit(sitting.judge.ask, [replace(item.asked, call_id=str(entry.id))])
                 self._flying[future] = (sitting, item)
                 item.state, sitting.out = "out", sitting.out + 1
@@ -299,14 +300,17 @@ class Flight:
         else:
             sitting.answer(item, answer)
 
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise Busy("Calls of language models were given up; they are made again.")
+
     def _unable(self, sitting: Sitting, digest: str, error: JudgeUnable) -> None:
         sitting.unable[digest] = (self._clock.monotonic() + _seconds(error), error)
 
     def _record(self) -> int:
         """Record what landed, one transaction for each batch."""
         done = 0
-        if self._closed:
-            raise Busy("Calls of language models were given up; they are made again.")
+        self._refuse_if_closed()
         if any(sitting.landed for sitting in self._sittings.values()):
             faults.reach("judging.calls_landed")
         for sitting in self._sittings.values():
