@@ -2,7 +2,7 @@
 # Written for GNU make 3.81 (macOS) and newer; needs Python 3.11 or newer and nothing else.
 
 PYTHON ?= python3
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist worksteal
 PART ?=
 
 BIN := .venv/bin
@@ -23,7 +23,7 @@ demo: ## Assess 35 real texts with recorded human votes; writes out/demo/
 		--judge replay:examples/ukpconvarg1-t31/votes.csv \
 		--compare published_rank_score --smaller-is-better --seed 1 --name demo --out out/demo
 
-test: ## Run the tests (PYTEST_ARGS=-x replaces -n 2)
+test: ## Run the tests (PYTEST_ARGS=-x runs them in one process, up to a failure)
 	@$(SET_UP) dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 

@@ -16,8 +16,8 @@ INTRODUCTION = """\
 
 One JSON object in UTF-8 for each event: the envelope below with the event's own fields in `data`. Kafka key = aggregate
 id. The headers repeat event id, type and correlation id and carry the CloudEvents attributes `ce_id`, `ce_type`,
-`ce_source`, `ce_specversion` and `ce_time`. The event id is derived from type, aggregate and fact, so a redelivery has
-the same id and bytes. Fields that a reader does not know are ignored.
+`ce_source`, `ce_specversion`, `ce_time` and `content-type`. The event id is derived from type, aggregate and fact, so
+a redelivery has the same id and bytes. Fields that a reader does not know are ignored.
 
 The same as JSON Schemas, versioned and for programs: `pairmark contracts show`. How to send requests:
 [take requests from other services](../howto/take-requests-from-other-services.md). Pairmark's extensions to the contract

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from pairmark.bootstrap import System, judge_for, open_system
+from pairmark.bootstrap import System, judge_for
 from pairmark.config import load
 from pairmark.domain.result import AssessmentResult
 from pairmark.domain.stopping import MOST_ESSAYS, largest_budget
@@ -21,6 +21,7 @@ from pairmark.events.catalogue import Design, EssayRef
 from pairmark.judges.question import Judge, Question
 from pairmark.judges.spec import parse_judge
 from pairmark.messaging import held
+from pairmark.opening import open_system
 from pairmark.outcome import Comparand, collect
 from pairmark.reading.texts import TextCollection, read_texts
 from pairmark.services.assessment.again import again
@@ -267,11 +268,14 @@ def revive(system: System, job: UUID, entity: str) -> None:
 
 
 def retry(system: System, batch: Batch) -> Ticket:
-    """Go on with a batch in place, or open its next generation if it ended without a result; a complete one stays."""
-    if batch.status.is_complete:
+    """Go on with a batch in place, or open its next generation if it ended without a result; a complete one stays.
+
+    A complete one, too, is followed by another if a person has cleared texts that were held for review in it.
+    """
+    if batch.status.is_complete and not system.review.readmitted(batch.id):
         return Ticket(batch.entity_id, batch.id, batch.generation, opened=False)
     if batch.status.is_terminal:
-        reopened = system.front_desk.reopen(batch.entity_id)
+        reopened = system.front_desk.reopen(batch.entity_id, after_result=batch.status.is_complete)
         if reopened is None:
             raise BadRequest(
                 f"Batch {batch.id} was requested by another system.",

@@ -6,24 +6,25 @@ One process may run everything; any number of processes may do so on the same da
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from pairmark.clock import Clock, SystemClock
-from pairmark.config import Config, ContentAccess, kafka_settings
+from pairmark.config import MOST_OPEN_QUESTIONS, ContentAccess
 from pairmark.errors import BadRequest, Busy, PairmarkError
 from pairmark.events import catalogue as events
 from pairmark.judges.question import Judge
 from pairmark.judges.spec import JudgeSpec, build_judge, parse_judge
-from pairmark.messaging import road
+from pairmark.messaging.alive import beating
 from pairmark.messaging.consumer import Consumer, Handler
 from pairmark.messaging.local import LocalSubscription, LocalTransport
 from pairmark.messaging.loop import LONGEST_POLL, Bell, Loop, Step, drain
 from pairmark.messaging.relay import Relay
 from pairmark.messaging.transport import Subscription, Transport
 from pairmark.messaging.wakeups import Wakeups
+from pairmark.services.assessment.admission import Admission
 from pairmark.services.assessment.callbacks import Callbacks
 from pairmark.services.assessment.content import Content
 from pairmark.services.assessment.continuation import Continuation
@@ -33,6 +34,8 @@ from pairmark.services.assessment.finalization import Finalization
 from pairmark.services.assessment.intake import Intake
 from pairmark.services.assessment.monitor import Monitor
 from pairmark.services.assessment.queries import AssessmentQueries
+from pairmark.services.assessment.refusal import Refusal
+from pairmark.services.assessment.review_queue import ReviewQueue
 from pairmark.services.entitlements.accounts import Accounts
 from pairmark.services.entitlements.saga import EntitlementsQueries, Saga
 from pairmark.services.judging.asker import Asker
@@ -42,16 +45,13 @@ from pairmark.services.lifecycle.front_desk import FrontDesk
 from pairmark.services.lifecycle.phases import LifecycleQueries, Phases
 from pairmark.services.results import published
 from pairmark.services.results.published import ResultsQueries
-from pairmark.storage.connection import Database, translated
-from pairmark.storage.embedded import EmbeddedServer
-from pairmark.storage.installation import at_work
-from pairmark.storage.schema import SCHEMAS, SERVICES, require_current
+from pairmark.storage.connection import Database
+from pairmark.storage.schema import SERVICES
 from pairmark.storage.texts import TextStore
 
 if TYPE_CHECKING:
     from pairmark.messaging.kafka_connection import KafkaConnection
 
-DATABASE_NAME = "pairmark"
 ROLES = ("assessment", "judging", "relay", "lifecycle", "results", "entitlements", "monitor")
 """What a process can do: each service with all that belongs to it, and two that serve them all."""
 STOP_SECONDS = 5.0
@@ -77,6 +77,7 @@ class System:
         roles: Collection[str] = ROLES,
         content: ContentAccess | None = None,
         judge: str | None = None,
+        most_open: int = MOST_OPEN_QUESTIONS,
     ) -> None:
         self.roles = frozenset(roles)
         self.kafka = kafka
@@ -88,17 +89,19 @@ class System:
         self.accounts = Accounts(database)
         self.front_desk = FrontDesk(database, self.clock)
         self.finalization = Finalization(database, self.clock)
+        self.refusal = Refusal(self.finalization, self.clock)
         self.fetching = self._fetching(content)
         looking = Content(database, self.texts, self.finalization, self.clock, fetched=self.fetching is not None)
         self.continuation = Continuation(database, looking, self.finalization, self.clock)
         self.monitor = Monitor(database, self.continuation, self.finalization, self.clock, interval=monitor_interval)
         self.asker = Asker(database, self.texts, judge_for, Verdicts(database, self.clock), self.clock)
         self.assessment = AssessmentQueries(database)
+        self.review = ReviewQueue(database, self.clock)
         self.lifecycle = LifecycleQueries(database)
         self.results = ResultsQueries(database)
         self.entitlements = EntitlementsQueries(database)
-        handlers = self._handlers(parse_judge(judge) if judge else None)
-        self._take_road(handlers, transport)
+        self.admission = Admission(database, most_open)
+        self._take_road(self._handlers(parse_judge(judge) if judge else None), transport)
 
     def _take_road(
         self, handlers: dict[str, dict[str, Handler]], transport: Callable[[LocalTransport], Transport] | None
@@ -110,10 +113,16 @@ class System:
         self.transport = transport(local) if transport else self._over(self.kafka) if self.kafka else local
         self.relays = {schema: Relay(self.database, schema, self.transport, self.clock) for schema in SERVICES}
         self.subscriptions = {group: self._subscribe(group, list(handlers[group])) for group in handlers}
-        self.consumers = {
-            group: Consumer(self.database, group, self.subscriptions[group], handlers[group], self.clock)
-            for group in handlers
-        }
+        self.topics = {group: tuple(topics) for group, topics in handlers.items()}
+        self.consumers = {group: self._consumer(group, handlers[group]) for group in handlers}
+
+    def _consumer(self, group: str, handlers: dict[str, Handler]) -> Consumer:
+        subscription = self.subscriptions[group]
+        if group != "assessment":
+            return Consumer(self.database, group, subscription, handlers, self.clock)
+        refused = {events.AssessmentRequested.topic: self.refusal.unusable}
+        at_most = self.admission.at_most
+        return Consumer(self.database, group, subscription, handlers, self.clock, refused=refused, at_most=at_most)
 
     def _over(self, kafka: "KafkaConnection") -> Transport:
         from pairmark.messaging.kafka_out import KafkaTransport  # noqa: PLC0415 - only what is used is loaded
@@ -142,7 +151,7 @@ class System:
         queue, phases, saga = Queue(self.clock), Phases(self.clock), Saga(self.clock)
         return {
             "assessment": {
-                events.AssessmentRequested.topic: Intake(self.texts, self.clock, default),
+                events.AssessmentRequested.topic: Intake(self.texts, self.refusal, self.clock, default),
                 events.ReserveGranted.topic: answers.granted,
                 events.ReserveRefused.topic: answers.refused,
                 events.ComparisonResult.topic: Callbacks(self.clock),
@@ -216,7 +225,8 @@ class System:
             loop.start()
         self.bell.ring("relay")  # what was written before anybody listened here
         try:
-            yield loops
+            with self.alive():
+                yield loops
         finally:
             self.asker.stop()
             if self.fetching is not None:
@@ -227,6 +237,11 @@ class System:
             until = self.clock.monotonic() + STOP_SECONDS
             for loop in loops:
                 loop.join(timeout=max(until - self.clock.monotonic(), 0.1))
+
+    def alive(self) -> AbstractContextManager[None]:
+        """While the block lasts, others see that this process is not stopped, however long one step takes."""
+        beats = [one.beat for one in self.subscriptions.values()]
+        return beating(beats if self.fetching is None else [*beats, self.fetching.beat])
 
     def _loop(self, name: str, step: Step) -> Loop:
         waits_itself = self.kafka is not None and name in self.consumers
@@ -301,93 +316,3 @@ def judge_for(name: str, digest: str) -> Judge:
     if digest and spec.digest != digest:
         raise BadRequest(f"The judge {name!r} is no longer the one this batch was begun with.")
     return build_judge(spec)
-
-
-@contextmanager
-def open_database(
-    config: Config, *, upgrade: bool = True, install: bool = True
-) -> Iterator[tuple[Database, Callable[[], None]]]:
-    """The database of this configuration, current unless `upgrade` is false; the embedded server is started if needed.
-
-    With it comes what to call after trouble: it starts an embedded server that is gone, and refuses to go on where the
-    installation has moved. Without `install` a database by URL that holds no Pairmark is refused: looking changes nothing.
-    """
-    with reached(config) as (database, start), at_work(database, SCHEMAS) as presence:
-        if upgrade:
-            require_current(database, upgrade_if_needed=config.embedded, install=install or config.embedded)
-
-        def heal() -> None:
-            start()
-            with suppress(Busy):  # what cannot be reached now is asked again
-                presence.renew()
-
-        yield database, heal
-
-
-@contextmanager
-def reached(config: Config) -> Iterator[tuple[Database, Callable[[], None]]]:
-    """The database as it is, and what starts an embedded server again; nobody is seen at work."""
-    if config.database_url is not None:
-        with closing(Database(config.database_url, elsewhere=config.elsewhere)) as database:
-            yield database, lambda: None
-        return
-    with EmbeddedServer.open(config.home) as server:
-        _create_database(server)
-        address = server.conninfo(DATABASE_NAME)
-        with closing(Database(address, direct_login=True, elsewhere=config.elsewhere)) as database:
-            yield database, server.ensure_running
-
-
-@contextmanager
-def open_system(
-    config: Config,
-    *,
-    clock: Clock | None = None,
-    install: bool = True,
-    roles: Collection[str] = ROLES,
-    takes_road: bool = False,
-) -> Iterator[System]:
-    """Everything, ready to run or to be asked. A single machine has its account from the start, a database by URL does not.
-
-    Only a process that comes to work (`takes_road`) brings events onto the Kafka it names; looking changes nothing. Where Kafka
-    carries the events and this configuration does not name it, the work is left to those that know it.
-    """
-    with open_database(config, install=install) as (database, heal):
-        kafka, carried = kafka_of(config), road.kind(database) == "kafka"
-        if kafka is None and carried:
-            roles = ()
-        if kafka is not None and takes_road:
-            kafka.prove()
-        if not carried and not takes_road:
-            kafka = None
-        system = System(
-            database, clock=clock, heal=heal, kafka=kafka, roles=roles, content=config.content, judge=config.judge
-        )
-        try:
-            if kafka is not None and not carried:
-                road.take_kafka(database, system.transport, system.clock)
-            if config.embedded:
-                system.accounts.ensure_default()
-            yield system
-        finally:
-            system.close()
-
-
-def kafka_of(config: Config) -> "KafkaConnection | None":
-    """The cluster this configuration names, if it names one."""
-    if config.kafka is None:
-        return None
-    from pairmark.messaging.kafka_connection import KafkaConnection  # noqa: PLC0415 - only what is used is loaded
-
-    return KafkaConnection(config.kafka, kafka_settings(), config.topic_prefix)
-
-
-def _create_database(server: EmbeddedServer) -> None:
-    import psycopg  # noqa: PLC0415 - only for this one statement
-
-    with translated(), psycopg.connect(server.conninfo(), autocommit=True) as connection:
-        if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE_NAME]).fetchone():
-            try:
-                connection.execute(f"CREATE DATABASE {DATABASE_NAME}")
-            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                return

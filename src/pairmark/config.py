@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 from pairmark.errors import BadRequest
 
+MOST_OPEN_QUESTIONS = 20_000
+"""Questions before the judges from which on no request is taken in. 16 at once, each in 2 seconds: 40 minutes of one worker."""
+
 
 @dataclass(frozen=True)
 class ContentAccess:
@@ -23,7 +26,8 @@ class Config:
     """Where state lives: an embedded server under `home`, or the server at `database_url`; `elsewhere` is what stands alone.
 
     `kafka`: brokers, if Kafka is used; `topic_prefix` stands before the names of all topics and groups there;
-    `content`: where texts of other services are fetched, if they are; `judge`: who judges where a request names nobody.
+    `content`: where texts of other services are fetched, if they are; `judge`: who judges where a request names nobody;
+    `open_questions`: from how many open questions to judges on no request is taken in.
     """
 
     home: Path
@@ -33,6 +37,7 @@ class Config:
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     content: ContentAccess | None = None
     judge: str | None = None
+    open_questions: int = MOST_OPEN_QUESTIONS
 
     @property
     def embedded(self) -> bool:
@@ -62,6 +67,7 @@ def load(*, database: str | None = None, kafka: str | None = None, environ: Mapp
         elsewhere=_own_databases(environ, url),
         content=content_access(environ),
         judge=environ.get("PAIRMARK_JUDGE") or None,
+        open_questions=_open_questions(environ.get("PAIRMARK_OPEN_QUESTIONS") or None),
     )
 
 
@@ -117,6 +123,14 @@ def _prefix(text: str) -> str:
             "PAIRMARK_TOPIC_PREFIX cannot stand in the name of a topic.", remedy="Letters, digits, . _ and - can."
         )
     return text
+
+
+def _open_questions(text: str | None) -> int:
+    if text is None:
+        return MOST_OPEN_QUESTIONS
+    if not re.fullmatch(r"[1-9]\d{0,8}", text):
+        raise BadRequest("PAIRMARK_OPEN_QUESTIONS is not a number of questions.", remedy="Write it as 20000.")
+    return int(text)
 
 
 ID = "{id}"

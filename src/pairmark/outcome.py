@@ -11,13 +11,14 @@ import pairmark
 from pairmark.audit.selfcheck import event_counts, self_check
 from pairmark.bootstrap import System
 from pairmark.domain.length import LengthDependence
-from pairmark.domain.result import Agreement, AssessmentResult, EssayScore, JudgeSummary, WaveProgress
+from pairmark.domain.result import Agreement, AssessmentResult, EssayScore, HeldText, JudgeSummary, WaveProgress
 from pairmark.domain.statuses import Status
 from pairmark.errors import BadRequest
 from pairmark.events.catalogue import ComparisonResult
 from pairmark.messaging import held, outbox
 from pairmark.services.assessment.batches import Batch
 from pairmark.services.assessment.queries import StoredResult
+from pairmark.services.assessment.review_queue import Held
 from pairmark.stats.errors import StatsError
 from pairmark.storage.connection import execute
 from pairmark.storage.schema import SERVICES
@@ -78,6 +79,10 @@ def in_the_way(system: System, job_id: str, entity_id: str) -> Obstacle | None:
             return Obstacle(
                 f"{schema} cannot read {topic} of this batch ({cause}); it is kept in the quarantine.", lasting=True
             )
+    asked, most = system.admission.standing()
+    if asked >= most and system.assessment.batch(UUID(job_id)) is None:
+        sentence = f"Requests wait: judges have {asked:,} questions before them; from {most:,} on none is taken in"
+        return Obstacle(f"{sentence} (PAIRMARK_OPEN_QUESTIONS).", lasting=False)
     awaited = system.assessment.awaited(UUID(job_id))
     return Obstacle(f"{awaited}; they are asked for again.", lasting=False) if awaited else None
 
@@ -130,7 +135,7 @@ def _result(
         ssr=stored.ssr,
         comparisons=counted,
         waves=batch.wave,
-        comparisons_per_essay=2 * counted / batch.essays if batch.essays else 0.0,
+        comparisons_per_essay=_per_essay(batch, essays, counted),
         convergence=[WaveProgress(*row) for row in stored.waves if row[0] > 0 or row[2] is not None],
         judges=[JudgeSummary(*row[:2], _share(row[2]), row[3], _seconds(row[4])) for row in stored.judges],
         services=_services(system, batch, account),
@@ -143,7 +148,22 @@ def _result(
         warnings=warnings,
         baseline=batch.design.baseline,
         length=_length(essays),
+        held=[_held(row) for row in stored.held],
     )
+
+
+def _held(row: Held) -> HeldText:
+    ranked = not row.unranked
+    return HeldText(
+        row.essay_id, row.source, row.kind, row.start, row.end, row.excerpt, row.reason, ranked, row.cleared_by
+    )
+
+
+def _per_essay(batch: Batch, essays: Sequence[EssayScore], counted: int) -> float:
+    """Comparisons per essay, of those that were ranked; before there are scores, of all."""
+    if essays:
+        return sum(essay.comparisons for essay in essays) / len(essays)
+    return 2 * counted / batch.essays if batch.essays else 0.0
 
 
 def _reliability(stored: StoredResult) -> dict[str, Any]:
@@ -234,11 +254,39 @@ def _warnings(stored: StoredResult) -> list[str]:
         warnings.append(
             "Pairs were chosen by closeness of score, which inflates SSR; the headline reliability is not affected."
         )
+    if stored.held:
+        warnings += _about_held(stored)
     if batch.tally.failed:
         warnings.append(f"{batch.tally.failed} of {batch.answered} comparisons brought no verdict and are not counted.")
     if batch.status is Status.COMPLETE_FORCED_RECOVERY:
         warnings.append("The batch was scored past its deadline with the verdicts it had.")
     return warnings
+
+
+def _about_held(stored: StoredResult) -> list[str]:
+    """Which texts wait for a person, and how they get into the ranking."""
+    waiting = list(dict.fromkeys(row.essay_id for row in stored.held if row.unranked and row.cleared_at is None))
+    cleared = list(dict.fromkeys(row.essay_id for row in stored.held if row.unranked and row.cleared_at is not None))
+    short, out = str(stored.batch.id)[:8], []
+    if waiting:
+        what = (
+            "text is held for review and not ranked"
+            if len(waiting) == 1
+            else "texts are held for review and not ranked"
+        )
+        out.append(
+            f"{len(waiting)} {what}: {_named(waiting)}. Look with `pairmark review list {short}`; nobody is accused of anything."
+        )
+    if cleared:
+        out.append(
+            f"Cleared after review, and not in this ranking: {_named(cleared)}. `pairmark retry {short}` ranks all of them."
+        )
+    return out
+
+
+def _named(essays: Sequence[str]) -> str:
+    more = f" and {len(essays) - 5} more" if len(essays) > 5 else ""
+    return ", ".join(essays[:5]) + more
 
 
 def _provenance(system: System, stored: StoredResult) -> dict[str, Any]:

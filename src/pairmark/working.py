@@ -4,11 +4,11 @@ It tells what it does and what is in the way; a stop gives everything in hand ba
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pairmark.bootstrap import System
 from pairmark.errors import Busy
-from pairmark.messaging.loop import Loop, drain
+from pairmark.messaging.loop import Loop, Step, drain
 
 LOOK_EVERY = 1.0
 JOIN_SECONDS = 30.0
@@ -17,7 +17,10 @@ QUIET_ROUNDS = 3
 """Rounds in which nothing was done after which `once` is done: what one part sends, others receive only later."""
 
 QUIET_SECONDS = 0.2
-"""How long `once` waits in a round for what others may be sending."""
+"""How long `once` waits in such a round, at each way in, for what others may be sending."""
+
+BUSY_SECONDS = 0.01
+"""How long it waits there while there is work: what has come elsewhere is not held up by a way in where nothing comes."""
 
 Tell = Callable[[str], None]
 
@@ -39,23 +42,44 @@ def work_once(system: System) -> int:
 
     Nothing is given up for its deadline before it had its turn: time without a process does not count.
     """
+    with system.alive():
+        return _work_once(system)
+
+
+def _work_once(system: System) -> int:
     _join(system)
-    for subscription in system.subscriptions.values():
-        subscription.wait_seconds = min(subscription.wait_seconds, QUIET_SECONDS)
     system.asker.go_on()
     if system.fetching is not None:
         system.fetching.go_on()
     if "monitor" in system.roles:
         system.monitor.resume()
-    done, quiet = drain({name: step for name, step in system.steps().items() if name != "monitor"}), 0
-    while quiet < QUIET_ROUNDS:
-        now = system.drain()
+    steps = system.steps()
+    done = _until_quiet(system, {name: step for name, step in steps.items() if name != "monitor"}, 1)
+    return done + _until_quiet(system, steps, QUIET_ROUNDS)
+
+
+def _until_quiet(system: System, steps: Mapping[str, Step], rounds: int) -> int:
+    """Run these steps until so many rounds in a row, each of which waits a while, have found nothing; returns how much was done."""
+    done = quiet = 0
+    while quiet < rounds:
+        _wait_at_each(system, QUIET_SECONDS)
+        now = sum(step() for step in steps.values())
+        if now:
+            _wait_at_each(system, BUSY_SECONDS)
+            now += drain(steps)
         done, quiet = done + now, 0 if now else quiet + 1
     return done
 
 
+def _wait_at_each(system: System, seconds: float) -> None:
+    """From now on a poll that finds nothing waits so long, where it waits at all."""
+    for subscription in system.subscriptions.values():
+        subscription.wait_seconds = seconds if subscription.wait_seconds else 0.0
+
+
 def _join(system: System) -> None:
-    """Take part in every group of ours before anything is called empty."""
+    """Take part in every group of ours before anything is called empty; all of them join at once."""
+    _wait_at_each(system, BUSY_SECONDS)
     waiting = [one for name, one in system.subscriptions.items() if name in system.roles and not one.joined]
     until = time.monotonic() + JOIN_SECONDS
     while waiting and time.monotonic() < until:

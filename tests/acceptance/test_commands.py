@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.command import COMMAND, Pairmark, data_folder, essays, write_texts
+from support.sizes import size
 
 CLEAN = {"duplicates": 0, "lost": 0, "charged_twice": 0, "findings": []}
 SLOW = "simulated:seed=1,delay_ms=1500"
@@ -142,9 +143,12 @@ def test_retry_after_a_cancel_opens_the_next_generation_and_asks_no_answer_again
 
 
 def test_retry_after_an_error_opens_the_next_generation(pairmark: Pairmark, texts: Path) -> None:
-    words = ("assess", texts, "--judge", "simulated:seed=1,fail=1", "--name", "fails")
-    failed = pairmark.json(*words, code=1)
+    """The error is that of a judge who fails, which takes its time, or that of an account with too few credits."""
+    pairmark.json("credits", "grant", "--user", "poor", "5", "--operation", "few")
+    fails = size(("simulated:seed=1", "--user", "poor"), ("simulated:seed=1,fail=1",))
+    failed = pairmark.json("assess", texts, "--name", "fails", "--judge", *fails, code=1)
     again = pairmark.json("retry", failed["batch_id"], code=1)
+    assert failed["status"].startswith("ERROR_")
     assert again["batch_id"] != failed["batch_id"]
     assert (failed["provenance"]["generation"], again["provenance"]["generation"]) == (1, 2)
 

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from pairmark.audit.selfcheck import self_check
-from pairmark.bootstrap import open_database
 from pairmark.config import Config
+from pairmark.opening import open_database
 from pairmark.storage import installation
 from pairmark.storage.connection import Database
 from pairmark.storage.waiting import until

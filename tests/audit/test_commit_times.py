@@ -16,6 +16,7 @@ from pairmark.audit.patterns import read
 from pairmark.audit.reading import History
 from pairmark.audit.sources import postgres_commits
 from pairmark.storage.embedded import EmbeddedServer
+from support.memory import places
 from support.postgres import Databases
 from support.repairs import Theirs
 
@@ -158,7 +159,7 @@ def test_a_server_that_keeps_no_commit_times_is_asked_for_none(tmp_path, monkeyp
 def test_a_standby_and_what_it_was_promoted_to_know_no_updates(monkeypatch):
     """Updates were counted where they were made; a standby that counted none, and reads all rows, would call each a proof."""
     monkeypatch.setattr(postgres_commits, "SETTLED", "0 seconds")
-    with tempfile.TemporaryDirectory(prefix="pm-test-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="pm-test-", dir=places()[0], ignore_cleanup_errors=True) as folder:
         home, settings = Path(folder), {"wal_level": "replica", "fsync": "off"}
         home.chmod(0o711)  # root's server runs as an ordinary user
         with EmbeddedServer.open(home, settings=settings) as server:

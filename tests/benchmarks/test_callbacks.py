@@ -1,6 +1,7 @@
 """Recording judges' answers through the real consumer: inbox, effect and commit for each set of 100, from the local transport."""
 
 import time
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ import pytest
 from pairmark.bootstrap import System
 from pairmark.events.catalogue import ComparisonResult
 from pairmark.messaging.consumer import Consumer
-from pairmark.messaging.transport import Delivery, Stored, Subscription
+from pairmark.messaging.transport import NO_LIMITS, Delivery, Stored, Subscription
 from pairmark.services.assessment.callbacks import RECORD, Callbacks
 from support.asked import asked_batches, callback
 
@@ -33,8 +34,8 @@ class InSets:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def poll(self, limit: int) -> list[Delivery]:
-        return self._inner.poll(min(limit, SET))
+    def poll(self, limit: int, at_most: Mapping[str, int] = NO_LIMITS) -> list[Delivery]:
+        return self._inner.poll(min(limit, SET), at_most)
 
 
 def test_callbacks_recorded(record, durable):

@@ -177,7 +177,8 @@ def test_claim_beside_a_transaction_that_stays_open(record, fleet):
         begin, sent = time.perf_counter(), 0
         while time.perf_counter() - begin < size(30, 600):
             fill(system, 1_000, 50)
-            sent += sum(iter(relay.step, 0))
+            while unsent(system):
+                sent += relay.step()
             with system.database.transaction("judging") as tx:
                 outbox.append(tx, [event(str(uuid4()), number) for number in range(20)])
             at = time.perf_counter()
@@ -190,6 +191,13 @@ def test_claim_beside_a_transaction_that_stays_open(record, fleet):
         f"{sent:,} events sent meanwhile, none of whose dead rows could go; {1000 * early:.2f} ms in the first tenth"
     )
     record(what, 1000 * late, "ms", at_most=2, against=against)
+    record("the slowest of these claims", 1000 * max(spent), "ms", against="now and then one looks from the beginning")
+
+
+def unsent(system: System) -> bool:
+    """Whether anything waits in the outbox of judging."""
+    with system.database.transaction("judging") as tx:
+        return bool(execute(tx, "SELECT EXISTS (SELECT FROM event_outbox WHERE published_at IS NULL)")[0][0])
 
 
 def test_callbacks_from_kafka(record, fleet, tmp_path):

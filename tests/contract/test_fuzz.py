@@ -124,7 +124,7 @@ def test_whatever_is_understood_is_allowed_or_is_seen_to_be_wrong_later(
 
 @SLOW
 @given(st.lists(events(REQUESTED), min_size=3, max_size=3, unique_by=lambda data: data["entity_id"]))
-def test_drawn_requests_are_taken_in_unless_an_id_comes_twice_or_nobody_is_to_judge(
+def test_drawn_requests_are_taken_in_or_refused_unless_nobody_is_to_judge(
     system: System, drawn_requests: list[dict[str, Any]]
 ):
     """Whatever they wait for then (judges of any name), nothing of them is set aside, and a plain request goes through."""
@@ -132,7 +132,7 @@ def test_drawn_requests_are_taken_in_unless_an_id_comes_twice_or_nobody_is_to_ju
     aside = 0
     for data in drawn_requests:
         ids = [essay["essay_id"] for essay in data["essays_for_cj"]]
-        aside += len(set(ids)) < len(ids) or not (data.get("design") or {}).get("judge")
+        aside += len(set(ids)) == len(ids) and not (data.get("design") or {}).get("judge")
         named = data | {"entity_id": f"{stamp} {data['entity_id']}"}
         plant_raw(system.database, "assessment", REQUESTED, named["entity_id"], json.dumps(envelope(REQUESTED, named)))
     good = enter(system, request(essays_with_text(2), entity_id=stamp))

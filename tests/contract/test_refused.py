@@ -1,8 +1,6 @@
 """What the contract does not allow is set aside with its cause, changes nothing, and holds up nobody."""
 
 import json
-from collections.abc import Callable
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,12 +8,12 @@ import pytest
 from pairmark.audit.selfcheck import self_check
 from pairmark.bootstrap import System
 from pairmark.clock import ManualClock
-from pairmark.domain.stopping import MOST_ESSAYS
+from pairmark.domain.statuses import Status
 from pairmark.messaging import held
-from pairmark.messaging.transport import MAX_REQUEST
 from pairmark.storage.connection import execute
 from support.callbacks import open_comparisons, settle
 from support.contract import (
+    FAILED,
     REQUESTED,
     RESULT,
     complaints,
@@ -23,79 +21,69 @@ from support.contract import (
     envelope,
     essays_with_text,
     request,
+    sent,
     set_aside,
     validator,
+    wrong,
 )
 from support.faults import plant_raw
+from support.refused import BAD, FOUR
 from support.system import submit
-
-FOUR = essays_with_text(4)
-
-
-def changed(**fields: Any) -> str:
-    return json.dumps(envelope(REQUESTED, request(FOUR, **fields)))
-
-
-def without(name: str) -> str:
-    return json.dumps(envelope(REQUESTED, {k: v for k, v in request(FOUR).items() if k != name}))
-
-
-BAD: dict[str, tuple[Callable[[], str], str]] = {
-    "not JSON": (lambda: '{"event_id": ', "quarantine"),
-    "nothing": (lambda: "", "quarantine"),
-    "not an envelope": (lambda: json.dumps(request(FOUR)), "quarantine"),
-    "an array": (lambda: "[]", "quarantine"),
-    "a newer schema": (lambda: json.dumps(envelope(REQUESTED, request(FOUR), schema_version=2)), "dead"),
-    "a foreign event type": (lambda: json.dumps(envelope("somebody.else.v1", request(FOUR))), "quarantine"),
-    "another event of ours": (lambda: json.dumps(envelope(RESULT, request(FOUR))), "quarantine"),
-    "an event id that is none": (lambda: json.dumps(envelope(REQUESTED, request(FOUR), event_id="1")), "quarantine"),
-    "no data": (lambda: json.dumps(envelope(REQUESTED, None)), "quarantine"),
-    "no field for the essays": (lambda: without("essays_for_cj"), "quarantine"),
-    "null for the essays": (lambda: changed(essays_for_cj=None), "quarantine"),
-    "no essays": (lambda: changed(essays_for_cj=[]), "dead"),
-    "one id twice": (lambda: changed(essays_for_cj=[*FOUR, FOUR[0]]), "dead"),
-    "an essay without an id": (lambda: changed(essays_for_cj=[{"text": "x"}]), "quarantine"),
-    "an empty essay id": (lambda: changed(essays_for_cj=[{"essay_id": "", "text": "x"}]), "quarantine"),
-    "an essay id without end": (lambda: changed(essays_for_cj=[{"essay_id": "x" * 501, "text": "x"}]), "quarantine"),
-    "an essay without text": (lambda: changed(essays_for_cj=[{"essay_id": "a"}]), "dead"),
-    "a zero byte in a text": (lambda: changed(essays_for_cj=[{"essay_id": "a", "text": "x\0"}]), "quarantine"),
-    "a zero byte in an id": (lambda: changed(essays_for_cj=[{"essay_id": "a\0", "text": "x"}]), "quarantine"),
-    "a zero byte elsewhere": (lambda: changed(user_id="a\0"), "dead"),
-    "half a surrogate": (lambda: changed(course_code="X").replace('"X"', '"\\ud800"'), "quarantine"),
-    "neither user nor organisation": (lambda: changed(user_id=None), "dead"),
-    "an empty user": (lambda: changed(user_id=""), "dead"),
-    "no entity id": (lambda: without("entity_id"), "dead"),
-    "an entity id without end": (lambda: changed(entity_id="x" * 501), "dead"),
-    "a budget below zero": (lambda: changed(design={"budget": -1}), "quarantine"),
-    "a deadline in no time": (lambda: changed(design={"deadline_seconds": 0}), "quarantine"),
-    "a deadline in a million years": (lambda: changed(design={"deadline_seconds": 1e13}), "quarantine"),
-    "a seed below zero": (lambda: changed(design={"seed": -1}), "quarantine"),
-    "a share above one": (lambda: changed(design={"success_rate": 1.5}), "quarantine"),
-    "a clock that is none": (
-        lambda: json.dumps(envelope(REQUESTED, request(FOUR), event_timestamp="tomorrow")), "quarantine"),
-    "more essays than a batch takes": (
-        lambda: changed(essays_for_cj=[{"essay_id": f"{k}", "text_storage_id": "x"} for k in range(MOST_ESSAYS + 1)]),
-        "dead"),
-    "longer than any result could be": (lambda: changed(course_code="x" * MAX_REQUEST), "dead"),
-}  # fmt: skip
 
 
 def test_bad_requests_are_set_aside_with_their_causes_and_hold_up_nobody(system: System, clock: ManualClock):
+    """Those that say which batch they are about are answered, once, with the reason; what cannot be read is kept."""
     for kind, (make, _) in BAD.items():
-        plant_raw(system.database, "assessment", REQUESTED, kind, make())
+        for _ in range(2):
+            plant_raw(system.database, "assessment", REQUESTED, kind, make())
     good = enter(system, request(essays_with_text(2)))
     assert good.status.is_complete
     for _ in range(6):
         clock.advance(400)
         system.drain()
+    kept = {"answered": "quarantine", "refused": None}
     assert {key: place for key, place, cause in set_aside(system) if cause} == {
-        k: where for k, (_, where) in BAD.items()
+        k: place for k, (_, where) in BAD.items() if (place := kept.get(where, where))
     }
+    answered = sum(where in kept for _, where in BAD.values())
     with system.database.connect() as connection:
-        assert execute(connection, "SELECT count(*) FROM assessment.batch") == [(1,)]
+        ends = execute(
+            connection,
+            "SELECT count(*), count(DISTINCT b.id), bool_and(error <> ''), count(o.published_at) FROM assessment.batch b "
+            f"JOIN assessment.event_outbox o ON o.aggregate_id = b.id::text AND o.event_type = '{FAILED}' "
+            "WHERE status = 'ERROR_PROCESSING' AND stop_reason = 'invalid_request'",
+        )
+        assert ends == [(answered, answered, True, answered)]
+        assert execute(connection, "SELECT count(*) FROM assessment.batch") == [(answered + 1,)]
+    assert [one for event in sent(system.database) for one in wrong(event)] == []
 
 
-@pytest.mark.parametrize("kind", [kind for kind, (_, where) in BAD.items() if where == "quarantine"])
+def test_a_refused_request_is_told_as_failed_with_words_and_never_as_anything_else_again(system: System):
+    """A better request needs a new entity_id: whoever was told that a batch failed never hears that it completed."""
+    batch = enter(system, request([*FOUR, FOUR[1]], entity_id="twice"))
+    assert (batch.status, batch.error) == (Status.ERROR_PROCESSING, "The request names an essay twice.")
+    assert enter(system, request(FOUR, entity_id="twice")) == batch
+    (failed,) = [event["body"]["data"] for event in sent(system.database) if event["event_type"] == FAILED]
+    assert failed["entity_id"] == "twice"
+    info = failed["system_metadata"]["error_info"]
+    assert info == {"error_code": "invalid_request", "message": "The request names an essay twice."}
+    assert enter(system, request(FOUR, entity_id="better")).status.is_complete
+    assert self_check(system.database).findings == []
+
+
+def test_a_request_that_cannot_be_read_is_answered_too_and_changes_no_batch_that_is_there(system: System):
+    batch = enter(system, request(FOUR, entity_id="good"))
+    assert batch.status.is_complete
+    assert enter(system, request(FOUR, entity_id="good", design={"seed": -1})) == batch
+    bad = enter(system, request(FOUR, entity_id="bad", design={"seed": -1}))
+    assert bad.error is not None
+    assert bad.error.startswith("The request breaks the contract: ")
+    assert "seed" in bad.error
+    assert [key for key, _, _ in set_aside(system)] == ["good", "bad"]
+    assert self_check(system.database, ["bad", str(bad.id)]).findings == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (_, where) in BAD.items() if where in {"quarantine", "answered"}])
 def test_what_is_quarantined_breaks_the_published_contract(kind: str):
     """Whatever the contract allows must not end there (what it cannot say of a whole request is in the dead letters)."""
     text = BAD[kind][0]()

@@ -48,7 +48,7 @@ def test_all_events_of_all_ends_follow_their_schemas(world: World):
 
 BROKEN = {
     "envelope": [("event_id", "7"), ("event_timestamp", "yesterday"), ("correlation_id", None), ("schema_version", 2)],
-    "headers": [("ce_specversion", "0.3"), ("ce_time", "2026-01-05"), ("ce_id", "")],
+    "headers": [("ce_specversion", "0.3"), ("ce_time", "2026-01-05"), ("ce_id", ""), ("content-type", "text/plain")],
     "huleedu.cj_assessment.completed.v1": [("status", "ERROR_PROCESSING"), ("timestamp", "now"), ("extra", 1)],
     "huleedu.cj_assessment.failed.v1": [("status", "FAILED"), ("system_metadata", {}), ("cj_assessment_job_id", "x")],
     "huleedu.assessment.result.published.v1": [("essay_results", [{}]), ("assessed_at", None)],

@@ -6,18 +6,18 @@ with another exit code than 0 says so in a comment.
 """
 
 import csv
-import os
 import re
 import shlex
 import shutil
 import sqlite3
-import subprocess
-import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import combinations
 from pathlib import Path
 
 import pytest
+
+from pairmark.storage.embedded import EmbeddedServer
+from support.command import COMMAND, Pairmark
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -60,20 +60,13 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.name)
 def test_commands_of_a_page_run_one_after_the_other(page: Path, folder: Path) -> None:
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PAIRMARK_")},
-        "PAIRMARK_HOME": str(folder / "home"),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }
-    for command in commands(page):
-        done = subprocess.run(
-            shlex.split(command, comments=True),
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        said = re.search(r"# exit code (\d+)", command)
-        assert done.returncode == (int(said[1]) if said else 0), f"{command}\n{done.stdout}\n{done.stderr}"
+    pairmark = Pairmark(folder / "home")
+    with ExitStack() as held:
+        for command in commands(page):
+            program, *words = shlex.split(command, comments=True)
+            assert program == COMMAND.name
+            done = pairmark.run(*words, cwd=folder)
+            said = re.search(r"# exit code (\d+)", command)
+            assert done.code == (int(said[1]) if said else 0), f"{command}\n{done.out}\n{done.err}"
+            if pairmark.home.exists():  # the next commands find the server up
+                held.enter_context(EmbeddedServer.open(pairmark.home))

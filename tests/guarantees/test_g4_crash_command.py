@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pairmark.storage.embedded import EmbeddedServer
 from pairmark.storage.waiting import until
+from support.memory import places
 from support.sizes import size
 
 CLEAN = {"duplicates": 0, "lost": 0, "charged_twice": 0, "findings": []}
@@ -25,7 +26,7 @@ COMPARISONS = 40
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     """A home with a server that stays up, so that a killed command costs the next one no start of it."""
-    with TemporaryDirectory(prefix="pm-") as short:
+    with TemporaryDirectory(prefix="pm-", dir=places()[0]) as short:
         Path(short).chmod(0o711)
         texts = Path(short) / "texts"
         texts.mkdir()

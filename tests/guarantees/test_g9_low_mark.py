@@ -4,10 +4,11 @@ from uuid import uuid4
 
 import pytest
 
+from pairmark.clock import ManualClock
 from pairmark.events.catalogue import AssessmentFailed
 from pairmark.messaging import outbox
 from pairmark.messaging.local import LocalSubscription, LocalTransport
-from pairmark.messaging.low_mark import STRIDE
+from pairmark.messaging.low_mark import STRIDE, Sweeps
 from pairmark.messaging.relay import LEASE_SECONDS, LIMIT, SWEEP_SECONDS, Relay
 from pairmark.messaging.transport import Failure, Stored
 from pairmark.storage.connection import execute
@@ -22,6 +23,7 @@ from support.outboxes import (
     relay,
     tell,
 )
+from support.system import BEGIN
 
 
 def far_on(database, sender: Relay, clock=None) -> None:
@@ -197,3 +199,21 @@ def test_g9_message_that_is_delivered_very_late_is_read_before_newer_ones_of_its
     assert reader.poll(LIMIT)[0].event_id == late.id
     assert read() == ["slow", "slow"]
     reader.close()
+
+
+def test_the_longer_a_look_from_the_beginning_takes_the_seldomer_it_is_taken():
+    clock = ManualClock(BEGIN)
+    sweeps = Sweeps(clock, every=2.0)
+    with sweeps.due() as first:
+        clock.advance(1.0)  # dead rows have piled up
+    looks = []
+    for _ in range(60):
+        with sweeps.due() as due:
+            looks.append(due)
+        clock.advance(1.0)
+    with sweeps.due(possible=False) as not_now:
+        pass
+    assert first
+    assert looks.index(True) == 50
+    assert looks[50:].count(True) == 5
+    assert not not_now

@@ -157,8 +157,8 @@ def an_assessment_from_end_to_end(world: World) -> list[str]:
     return violations(world.database)
 
 
-def poll_and_acknowledge(self, limit):  # type: ignore[no-untyped-def]
-    rows = ORIGINAL_POLL(self, limit)
+def poll_and_acknowledge(self, *words):  # type: ignore[no-untyped-def]
+    rows = ORIGINAL_POLL(self, *words)
     if rows:
         self.acknowledge(rows)
     return rows

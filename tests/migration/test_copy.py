@@ -5,10 +5,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pairmark.bootstrap import System, open_database, open_system
+from pairmark.bootstrap import System
 from pairmark.clock import ManualClock
 from pairmark.config import Config
 from pairmark.errors import BadRequest, BrokenData
+from pairmark.opening import open_database, open_system
 from pairmark.storage import copied_tables, schema
 from pairmark.storage.connection import Database, execute
 from support.moving import contents, dying, finished, move, state

@@ -7,10 +7,11 @@ from threading import Thread
 import psycopg
 import pytest
 
-from pairmark.bootstrap import System, open_database
+from pairmark.bootstrap import System
 from pairmark.clock import ManualClock
 from pairmark.config import Config
 from pairmark.errors import BadRequest, Busy
+from pairmark.opening import open_database
 from pairmark.storage import installation
 from pairmark.storage.connection import Database, execute
 from pairmark.storage.waiting import until

@@ -9,9 +9,9 @@ from threading import Barrier, Thread
 
 import pytest
 
-from pairmark.bootstrap import open_database
 from pairmark.config import Config
 from pairmark.errors import BadRequest
+from pairmark.opening import open_database
 from pairmark.storage import schema
 from pairmark.storage.connection import Database, execute
 from support.postgres import Databases

@@ -49,7 +49,10 @@ def _ask_for_the_rest(admin: Tx, batch: Batch, essays: int, answers: int) -> Non
     )
 
 
-def callback(batch_id: UUID, ordinal: int) -> Outgoing:
+WHY = "The first text gives reasons, the second repeats its claim."
+
+
+def callback(batch_id: UUID, ordinal: int, justification: str = WHY) -> Outgoing:
     """The answer to one comparison of a batch."""
     request = comparison_id(batch_id, ordinal)
     event = ComparisonResult(
@@ -57,7 +60,7 @@ def callback(batch_id: UUID, ordinal: int) -> Outgoing:
         entity_id=str(batch_id),
         request_id=str(request),
         winner="Essay A" if ordinal % 2 else "Essay B",
-        justification="The first text gives reasons, the second repeats its claim.",
+        justification=justification,
         confidence=4.0,
         provider="pairmark",
         model="simulated",

@@ -1,5 +1,6 @@
-"""The installed command, run as people run it: in a process of its own, with a data folder of its own.
+"""The command as people run it: in a process of its own, with a data folder of its own.
 
+Below full size a command that runs to its end is forked (`support.forked`); one that is stopped on its way is always started.
 A module shares one data folder, whose server is kept up meanwhile: starting one takes longer than most commands.
 """
 
@@ -20,6 +21,9 @@ import psycopg
 
 from pairmark.storage.embedded import EmbeddedServer
 from pairmark.storage.waiting import until
+from support.forked import forks
+from support.memory import places
+from support.sizes import size
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(sys.executable).with_name("pairmark")
@@ -63,7 +67,15 @@ class Pairmark:
         self.environment = {**kept, "PAIRMARK_HOME": str(home), "COLUMNS": "100", **environment}
 
     def run(self, *words: str | Path, timeout: float = LONGEST, cwd: Path | None = None) -> Done:
-        """Run one command to its end."""
+        """Run one command to its end: at full size as people start it, else forked from a process that has loaded everything."""
+        return size(self.forked, self.spawned)(words, timeout, cwd)
+
+    def forked(self, words: Sequence[str | Path], timeout: float = LONGEST, cwd: Path | None = None) -> Done:
+        """Run one command without the start of Python, see `support.forked`."""
+        return Done(*forks().run([str(word) for word in words], self.environment, cwd, timeout))
+
+    def spawned(self, words: Sequence[str | Path], timeout: float = LONGEST, cwd: Path | None = None) -> Done:
+        """Run one command as people do."""
         done = subprocess.run(
             [COMMAND, *words],
             env=self.environment,
@@ -151,7 +163,7 @@ class Running:
 @contextmanager
 def data_folder() -> Iterator[Pairmark]:
     """A short path for a data folder whose server stays up, with every schema, until the end."""
-    with tempfile.TemporaryDirectory(prefix="pm-acc-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="pm-acc-", dir=places()[0], ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)  # root's server runs as an ordinary user
         pairmark = Pairmark(Path(folder) / "home")
         with EmbeddedServer.open(pairmark.home, settings={"fsync": "off"}):

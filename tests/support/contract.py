@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pairmark.services.assessment.batches import Batch
 
 REQUESTED = "huleedu.els.cj_assessment.requested.v1"
+FAILED = "huleedu.cj_assessment.failed.v1"
 RESULT = "huleedu.llm_provider.comparison_result.v1"
 CORRELATION = UUID("11111111-2222-4333-8444-555555555555")
 
@@ -72,6 +73,7 @@ def wrong(event: dict[str, Any]) -> list[str]:
     repeated = {
         "event_id": body["event_id"], "event_type": kind, "correlation_id": body["correlation_id"],
         "ce_id": body["event_id"], "ce_type": kind, "ce_source": f"/pairmark/{body['source_service']}",
+        "content-type": "application/json",
     }  # fmt: skip
     found += [f"header {name} is {headers.get(name)}" for name, told in repeated.items() if headers.get(name) != told]
     if datetime.fromisoformat(headers["ce_time"]) != datetime.fromisoformat(body["event_timestamp"]):

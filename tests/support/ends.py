@@ -1,5 +1,6 @@
 """Ways to bring a batch to each of its ends, one for each reason to stop; all may be gone in one database, one after the other."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,10 +10,13 @@ from pairmark.bootstrap import System
 from pairmark.clock import ManualClock
 from pairmark.domain.statuses import Status, StopReason
 from pairmark.events.catalogue import Design, EssayRef
+from pairmark.events.identity import job_id
 from pairmark.judges.spec import parse_judge
 from pairmark.services.lifecycle.front_desk import Request, Ticket
 from pairmark.storage.connection import Database
 from support.callbacks import answer, answers, deliver, lower_wins, open_comparisons, receive, settle
+from support.contract import REQUESTED, envelope, essays_with_text, request
+from support.faults import plant_raw
 from support.system import JUDGE, books, submit
 
 FOUR_HOURS = Design().deadline_seconds + 1
@@ -94,6 +98,14 @@ def by_one_essay(world: World) -> Ticket:
     return ticket
 
 
+def by_invalid_request(world: World) -> Ticket:
+    """Another service's: ours makes none."""
+    twice = request([*essays_with_text(2), *essays_with_text(1)], entity_id="an id twice")
+    plant_raw(world.database, "assessment", REQUESTED, "an id twice", json.dumps(envelope(REQUESTED, twice)))
+    world.system.drain()
+    return Ticket("an id twice", job_id("an id twice"), 1, opened=True)
+
+
 def by_refused_credits(world: World) -> Ticket:
     world.system.accounts.grant("user", "poor", 79, "grant-1", world.clock.now())
     ticket = submit(world.system, 8, user_id="poor")
@@ -155,6 +167,7 @@ ENDS: dict[StopReason, tuple[Callable[[World], Ticket], Status]] = {
     StopReason.NOTHING_LEFT_TO_ASK: (by_nothing_left_to_ask, Status.COMPLETE_MAX_COMPARISONS),
     StopReason.FORCED_RECOVERY: (by_forced_recovery, Status.COMPLETE_FORCED_RECOVERY),
     StopReason.INSUFFICIENT_ESSAYS: (by_one_essay, Status.COMPLETE_INSUFFICIENT_ESSAYS),
+    StopReason.INVALID_REQUEST: (by_invalid_request, Status.ERROR_PROCESSING),
     StopReason.CREDITS_REFUSED: (by_refused_credits, Status.ERROR_PROCESSING),
     StopReason.SUCCESS_RATE_BELOW_LIMIT: (by_success_rate, Status.ERROR_PROCESSING),
     StopReason.DEADLINE_PASSED: (by_deadline, Status.ERROR_PROCESSING),

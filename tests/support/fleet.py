@@ -104,7 +104,8 @@ class Fleet:
 
     def produce(self, topic: str, messages: list[dict[str, Any]]) -> None:
         """Send anything to a topic."""
-        produce(self.connection.brokers, self.connection.prefix + topic, messages, **{"enable.idempotence": True})
+        settings = {"enable.idempotence": True, "message.max.bytes": 100_000_000}
+        produce(self.connection.brokers, self.connection.prefix + topic, messages, **settings)
 
     def ended(self) -> int:
         """Batches that have ended."""

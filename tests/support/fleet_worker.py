@@ -18,6 +18,8 @@ from pairmark.storage.connection import Database
 from support.processes_worker import Notes, nurse
 
 LOOK_EVERY = 0.02
+POLL_SECONDS = 0.1
+"""How long a poll waits for a message: a worker that is to stop waits no longer than this for each of its ways in."""
 ASLEEP = "asleep"
 
 
@@ -36,6 +38,8 @@ def work(order: dict[str, Any]) -> None:
     connection = KafkaConnection(order["kafka"], order.get("settings", {}), order["prefix"])
     roles = order.get("roles", ROLES)
     system = System(Database(order["conninfo"], direct_login=True), kafka=connection, roles=roles)
+    for subscription in system.subscriptions.values():
+        subscription.wait_seconds = POLL_SECONDS
     system.accounts.ensure_default()
     with system.running() as loops:
         while not _done(system, order["batches"]):

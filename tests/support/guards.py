@@ -11,6 +11,11 @@ EVENT = """INSERT INTO assessment.event_outbox (id, aggregate_id, aggregate_type
 SELECT i, {batch}::text, 'cj_batch', t, jsonb_build_object('event_id', i, 'event_type', t), {batch}::text, t, '{{}}', now()
 FROM gen_random_uuid() i, (VALUES ('{event_type}')) e (t)"""
 COMPLETED, FAILED = "huleedu.cj_assessment.completed.v1", "huleedu.cj_assessment.failed.v1"
+HOLD = f"UPDATE assessment.essay SET held = 'scan' WHERE batch_id = {OPEN} AND ordinal = 0; "
+QUEUE = (
+    "INSERT INTO assessment.review_queue (batch_id, ordinal, number, source, kind, span, excerpt, reason, created_at, cleared_at, "
+    f"cleared_by) SELECT {OPEN}, 0, 0, 'scan', 'instruction', '[0,9)', 'x', 'y', now(), "
+)
 
 
 @dataclass(frozen=True)
@@ -192,6 +197,54 @@ DATABASE_MUTANTS = [
         "wave_pkey",
         "assessment.wave",
         f"INSERT INTO assessment.wave (batch_id, wave, size, planned_at) SELECT {OPEN}, 1, 6, now()",
+        audited=False,
+    ),
+    trigger(
+        "review_is_cleared_once",
+        "assessment.review_queue",
+        HOLD + QUEUE + "now(), 'somebody'; UPDATE assessment.review_queue SET created_at = now() + interval '1 day'",
+        audited=False,
+    ),
+    trigger(
+        "review_stays",
+        "assessment.review_queue",
+        HOLD + QUEUE + "NULL, NULL; DELETE FROM assessment.review_queue",
+        audited=False,
+    ),
+    trigger(
+        "reviews_stay",
+        "assessment.review_queue",
+        HOLD + QUEUE + "NULL, NULL; TRUNCATE assessment.review_queue",
+        audited=False,
+    ),
+    constraint("cleared_by_somebody", "assessment.review_queue", HOLD + QUEUE + "now(), NULL", audited=False),
+    constraint(
+        "held_by_scan_or_models",
+        "assessment.essay",
+        f"UPDATE assessment.essay SET held = 'nobody' WHERE batch_id = {OPEN} AND ordinal = 0",
+        audited=False,
+    ),
+    trigger(
+        "held_essay_stays_held",
+        "assessment.essay",
+        HOLD + QUEUE + "NULL, NULL; UPDATE assessment.essay SET held = NULL WHERE held IS NOT NULL",
+        audited=False,
+    ),
+    trigger(
+        "held_essays_are_not_asked",
+        "assessment.comparison",
+        HOLD
+        + QUEUE
+        + "NULL, NULL; INSERT INTO assessment.comparison (batch_id, ordinal, id, wave, first, second, repeat) "
+        f"SELECT {OPEN}, 20, gen_random_uuid(), 1, 0, 1, 0",
+        audited=False,
+    ),
+    trigger(
+        "held_essays_are_not_ranked",
+        "assessment.score",
+        HOLD + QUEUE + "NULL, NULL; INSERT INTO assessment.result (batch_id, input_digest, metadata) "
+        f"SELECT {OPEN}, '', '{{}}'; INSERT INTO assessment.score (batch_id, ordinal, rank, theta, standard_error, "
+        f"normalized_score, comparisons, wins) SELECT {OPEN}, 0, 1, 0, 1, 0.5, 1, 1",
         audited=False,
     ),
     trigger(

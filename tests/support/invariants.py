@@ -44,6 +44,7 @@ BROKEN = {
             FROM assessment.judgement j WHERE j.batch_id = b.id AND j.closing)""",
     "G7: a result counts other comparisons than were charged": """
         SELECT b.id FROM assessment.batch b JOIN assessment.score s ON s.batch_id = b.id
+        WHERE NOT EXISTS (SELECT FROM assessment.review_queue r WHERE r.batch_id = b.id)
         GROUP BY b.id HAVING sum(s.comparisons) <> 2 * (b.counted + b.reused)""",
     "G11: a verdict is there that no judge gave": """
         SELECT v.request_id FROM judging.verdict v JOIN assessment.comparison c ON c.id = v.request_id AND c.attempt = v.attempt
@@ -61,7 +62,20 @@ BROKEN = {
     "G14: a result has lost scores": """
         SELECT b.id FROM assessment.batch b LEFT JOIN assessment.result r ON r.batch_id = b.id
         WHERE b.status LIKE 'COMPLETE%' AND b.essays > 1
-            AND (r.batch_id IS NULL OR b.essays <> (SELECT count(*) FROM assessment.score s WHERE s.batch_id = b.id))""",
+            AND (r.batch_id IS NULL OR (SELECT count(*) FROM assessment.essay e WHERE e.batch_id = b.id AND e.held IS NULL)
+                <> (SELECT count(*) FROM assessment.score s WHERE s.batch_id = b.id))""",
+    "a text held for review is not in the queue, or one in the queue is not held": """
+        SELECT e.ordinal FROM assessment.essay e LEFT JOIN assessment.review_queue r USING (batch_id, ordinal)
+        WHERE (e.held IS NOT NULL AND (r.source IS NULL OR e.held NOT IN ('scan', 'models')))
+            OR (r.source = 'scan' AND e.held IS NULL)""",
+    "a text held for review was asked about or ranked": """
+        SELECT e.ordinal FROM assessment.essay e JOIN assessment.comparison c USING (batch_id)
+        WHERE e.held = 'scan' AND c.wave > 0 AND e.ordinal IN (c.first, c.second)
+        UNION ALL SELECT s.ordinal FROM assessment.score s JOIN assessment.essay e USING (batch_id, ordinal)
+        WHERE e.held IS NOT NULL""",
+    "a text was cleared by nobody, or before it was held": """
+        SELECT ordinal FROM assessment.review_queue
+        WHERE (cleared_at IS NULL) <> (cleared_by IS NULL) OR cleared_at < created_at""",
     "G15: more was sent than reserved": "SELECT id FROM assessment.batch WHERE sent > budget",
     "G15: waves and comparisons are not what was sent": """
         SELECT b.id FROM assessment.batch b WHERE b.sent <> (

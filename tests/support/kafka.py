@@ -22,6 +22,9 @@ from uuid import uuid4
 
 import pytest
 
+from support.kafka_secured import Secured
+from support.memory import places
+
 if TYPE_CHECKING:
     from support.kafka_mock import MockKafka
 
@@ -37,7 +40,7 @@ SETTINGS = {
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,ELSEWHERE:PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,ELSEWHERE:PLAINTEXT,SECURED:SASL_SSL",
     "auto.create.topics.enable": "false",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
@@ -107,20 +110,24 @@ def _free_ports(number: int) -> list[int]:
 class Kafka:
     """One broker. `bootstrap`: its host and port, the same after a restart. `settings` go over those above.
 
-    `elsewhere`: another of its ports, at which it names itself as a host that nobody knows to be this machine.
+    `elsewhere`: another of its ports, at which it names itself as a host that nobody knows to be this machine. `secured`: one
+    that wants a login over TLS, where certificates can be made.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self._parts, self._folder = parts(), folder
-        port, control, other = _free_ports(3)
+        port, control, other, locked = _free_ports(4)
+        self.secured = Secured.made(folder, locked)
         self.bootstrap, self.elsewhere = f"127.0.0.1:{port}", f"127.0.0.1:{other}"
         shutil.copytree(self._parts / "formatted", folder / "log")
+        login = f",SECURED://{self.secured.bootstrap}" if self.secured else ""
+        open_to_all = f"PLAINTEXT://127.0.0.1:{port},ELSEWHERE://127.0.0.1:{other}"
         address = {
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},ELSEWHERE://127.0.0.1:{other},CONTROLLER://127.0.0.1:{control}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port},ELSEWHERE://127.1:{other}",
+            "listeners": f"{open_to_all},CONTROLLER://127.0.0.1:{control}{login}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port},ELSEWHERE://127.1:{other}{login}",
             "controller.quorum.voters": f"1@127.0.0.1:{control}",
             "log.dirs": str(folder / "log"),
-        }
+        } | (self.secured.settings if self.secured else {})
         _write(folder / "server.properties", SETTINGS | address | dict(settings or {}))
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -187,13 +194,23 @@ class Kafka:
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
     """A broker that stays up for all tests of this process; a test makes its own topics and leaves the broker running."""
-    with tempfile.TemporaryDirectory(prefix="pm-kafka-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="pm-kafka-", dir=places()[0], ignore_cleanup_errors=True) as folder:
         broker = Kafka(Path(folder))
         try:
             broker.start()
+            if broker.secured is not None:
+                broker.secured.enrol(broker.admin)
             yield broker
         finally:
             broker.kill()
+
+
+@pytest.fixture
+def secured(kafka: Kafka) -> Secured:
+    """The listener of the broker that all tests share."""
+    if kafka.secured is None:
+        pytest.skip("openssl is missing, which makes the certificates of a secured listener")
+    return kafka.secured
 
 
 @pytest.fixture

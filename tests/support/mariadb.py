@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -22,6 +21,8 @@ from uuid import uuid4
 
 import pymysql
 import pytest
+
+from support import memory
 
 NEEDED = ("mariadbd", "mariadb-install-db")
 SPARING = ["--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--innodb-flush-log-at-trx-commit=0",
@@ -103,7 +104,7 @@ def _run(command: Sequence[str]) -> None:
 def running() -> MariaDB:
     """The server of this process, started when it is first asked for."""
     needed()
-    server = MariaDB(Path(tempfile.mkdtemp(prefix="pm-maria-")))
+    server = MariaDB(memory.fresh("pm-maria-"))
     atexit.register(server.close)
     return server
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from pairmark.bootstrap import System, open_database
+from pairmark.bootstrap import System
 from pairmark.clock import ManualClock
 from pairmark.config import Config
 from pairmark.errors import PairmarkError
+from pairmark.opening import open_database
 from pairmark.storage import copied_tables, faults, installation, schema
 from pairmark.storage.connection import Database, execute
 from pairmark.storage.copying import Copied, Side, copy

@@ -9,8 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from pairmark.bootstrap import System, open_system
+from pairmark.bootstrap import System
 from pairmark.config import Config
+from pairmark.opening import open_system
 from pairmark.outcome import settled
 from support.system import submit
 

@@ -5,11 +5,9 @@ Use: `pytest_plugins = ["support.postgres"]` in the top conftest, then the fixtu
 """
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -20,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pairmark.errors import PairmarkError
 from pairmark.storage.embedded import EmbeddedServer
 from pairmark.storage.file_locks import exclusive, is_free
+from support import memory
 
 _PREFIX = "pm-test-"
 # Nothing here must survive a power cut; a killed server, which tests do cause, still keeps every commit.
@@ -45,7 +44,7 @@ class Databases:
     def clone(self, template: str) -> str:
         """Copy a database to which nobody is connected; returns the copy's name.
 
-        FILE_COPY took 48 ms and WAL_LOG 94 ms (medians of 15, template of 60 tables, fsync off, 2 cores).
+        FILE_COPY took 48 ms and WAL_LOG 94 ms (medians of 15, template of 60 tables, fsync off, 2 cores, on a disk).
         """
         name = f"{template}_{next(self._number)}"
         command = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
@@ -65,7 +64,7 @@ class Databases:
 def postgres() -> Iterator[Databases]:
     """The server of this pytest process, gone with all its data at the end."""
     sweep()
-    home = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    home = memory.fresh(_PREFIX)
     home.chmod(0o711)  # mkdtemp makes it 0700; root's server runs as an ordinary user
     with EmbeddedServer.open(home, settings=_FAST) as server:
         yield Databases(server)
@@ -95,7 +94,7 @@ def as_url(conninfo: str) -> str:
 
 def sweep() -> None:
     """Stop and remove what killed test runs left behind: homes of this kind which have no user any more."""
-    for home in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for home in (home for place in memory.places() for home in place.glob(f"{_PREFIX}*")):
         with suppress(OSError, PairmarkError):
             if (home / "users.lock").exists() and is_free(home / "users.lock"):
                 with exclusive(home / "sweep.lock", patience=0):

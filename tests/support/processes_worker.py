@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
 import pairmark.services.assessment.evidence
 import pairmark.stats.pairing
 import pairmark.stats.reliability  # noqa: F401 - what a batch imports only when it needs it
@@ -74,7 +76,8 @@ def work(order: dict[str, Any]) -> None:
 
 
 def nurse(work: Callable[[dict[str, Any]], None], longest: int = 60) -> None:
-    """One worker at a time, none longer than so many seconds."""
+    """One worker at a time, none longer than so many seconds. What they log goes to stderr: stdout tells how they ended."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

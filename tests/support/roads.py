@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 GROUP, OTHER_GROUP = "entitlements", "lifecycle"
 TOPIC, OTHER_TOPIC = ReserveRequested.topic, ResourceConsumed.topic
 PATIENCE = 40.0
+POLL_SECONDS = 0.1
+"""How long a member waits for a message before another member has its turn."""
 
 
 def event(topic: str, key: str, number: int, word: str = "naïve 作文") -> Stored:
@@ -74,11 +76,16 @@ class Road:
         from pairmark.messaging.kafka_in import KafkaSubscription  # noqa: PLC0415
 
         topics = [TOPIC, OTHER_TOPIC] if group == GROUP else [TOPIC]
-        return self._kept(KafkaSubscription(self.connection, self.database, group, topics, SystemClock()))
+        made = KafkaSubscription(self.connection, self.database, group, topics, SystemClock())
+        made.wait_seconds = POLL_SECONDS
+        return self._kept(made)
 
     def system(self) -> System:
         """All services at the end of this road."""
-        return self._kept(System(self.database, kafka=self.connection))
+        made = System(self.database, kafka=self.connection)
+        for subscription in made.subscriptions.values():
+            subscription.wait_seconds = min(subscription.wait_seconds, POLL_SECONDS)
+        return self._kept(made)
 
     def raw(self, key: str, body: str | bytes) -> None:
         """Anybody's message, whatever it is."""

@@ -22,6 +22,7 @@ from pairmark.storage.waiting import until
 from support.command import Pairmark
 from support.fleet import Fleet, enveloped, over
 from support.kafka import Kafka
+from support.memory import places
 from support.processes import Journal, Nursery
 from support.roads import cluster_of
 from support.sizes import size
@@ -121,7 +122,7 @@ def test_a_broker_that_is_away_for_a_while_is_waited_for(database, kafka_of_its_
 
 
 def test_a_database_that_is_killed_under_the_workers_is_waited_for(request, tmp_path):
-    with tempfile.TemporaryDirectory(prefix="pm-fleet-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="pm-fleet-", dir=places()[0], ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         with EmbeddedServer.open(Path(folder) / "home") as server:
             made = Pairmark(Path(folder) / "home")

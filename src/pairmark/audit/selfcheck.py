@@ -58,6 +58,8 @@ SELECT event_key, count(*) FROM {schema}.quarantine
 WHERE topic <> %(answers)s AND event_key IS NOT NULL AND (%(ids)s::text[] IS NULL OR event_key = ANY(%(ids)s)) GROUP BY 1
 """
 """An answer that is none is lost to nobody: its comparison stays open and is asked again."""
+REFUSED = "SELECT entity_id FROM assessment.batch WHERE stop_reason = 'invalid_request' AND entity_id = ANY(%s)"
+"""Requests that nobody can use, and whose senders were told so."""
 ENDED = """
 SELECT b.id::text, b.status,
     array(SELECT event_type FROM assessment.event_outbox o WHERE o.aggregate_id = b.id::text AND o.event_type = ANY(%(terminal)s)
@@ -195,7 +197,7 @@ def _check_messages(at: Mapping[str, Tx], scope: dict[str, Any], found: SelfChec
             found.note("lost", number, f"{schema}: {number} events of {aggregate} were never published.")
         for aggregate, number in execute(tx, STRANDED.format(schema=schema), scope):
             found.note("lost", number, f"{schema}: {number} messages of {aggregate} could not be handled.")
-        for aggregate, number in execute(tx, UNUSABLE.format(schema=schema), scope):
+        for aggregate, number in _unusable(tx, schema, scope):
             found.note("lost", number, f"{schema}: {number} messages of {aggregate} could not be used.")
     for (aggregate, topic), tellers in told.items():
         if len(tellers) > 1 and topic in scope["once"]:
@@ -211,6 +213,15 @@ def _check_messages(at: Mapping[str, Tx], scope: dict[str, Any], found: SelfChec
     )
     for group, aggregate, number in rows:
         found.note("lost", number, f"{group}: {number} messages of {aggregate} were not consumed.")
+
+
+def _unusable(tx: Tx, schema: str, scope: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    """Messages that nobody can use, by aggregate, but requests whose senders were told so."""
+    found = execute(tx, UNUSABLE.format(schema=schema), scope)
+    told_so = set[str]()
+    if found and schema == "assessment":
+        told_so = {row[0] for row in execute(tx, REFUSED, [[row[0] for row in found]])}
+    yield from ((aggregate, number) for aggregate, number in found if aggregate not in told_so)
 
 
 def _check_ends(at: Mapping[str, Tx], ended: Sequence[tuple[Any, ...]], found: SelfCheck) -> None:

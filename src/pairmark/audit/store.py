@@ -4,14 +4,14 @@ A hash of their fact says which rows may repeat; only these are kept aside and c
 hash are never taken for one. Times of single events are read only for facts that repeat.
 """
 
+import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from pairmark.audit.columns import Columns
 from pairmark.audit.definitions import Totals
@@ -20,6 +20,7 @@ from pairmark.audit.shapes import TEXTS, as_event, as_text, untidy
 from pairmark.audit.sources.address import Source
 from pairmark.audit.sources.postgres_commits import CLOCKED, COMMITTED
 from pairmark.audit.sources.statements import literal, quoted
+from pairmark.audit.survey import Survey, survey
 from pairmark.errors import Busy
 
 HASH = "hash({})"  # which facts may be the same; which are is compared in full
@@ -55,39 +56,34 @@ class Store:
         self._alone: int | None = None
         needed = [part for part in dict.fromkeys(["aggregate", "type", "time", *self._key]) if part in self._named]
         source.load(self._store, list(dict.fromkeys(self._named[part] for part in needed)))
-        megabytes = self.rows("SELECT count(*) FROM raw")[0][0] // ROWS_A_MB
-        self._store.execute(f"SET memory_limit = '{min(max(megabytes, LEAST_MEMORY), MOST_MEMORY)}MB'")
+        rows = self.rows("SELECT count(*) FROM raw")[0][0]
+        self._store.execute(f"SET memory_limit = '{min(max(rows // ROWS_A_MB, LEAST_MEMORY), MOST_MEMORY)}MB'")
         self._needed, self._conditions = needed, _conditions(chosen)
-        self._tidy, self._survey = self._look_over()
+        self._tidy, self._survey = self._look_over(rows)
 
-    def _look_over(self) -> tuple[set[str], tuple[int, ...]]:
+    def _look_over(self, rows: int) -> tuple[set[str], Survey]:
         """Show what arrived as events, on the guess that all text is tidy, as nearly all is; where it is not, shape it.
 
         Returns the columns of text in which no value has blanks at its ends or may be a UUID in upper case, and the survey.
         """
         kinds = self._kinds("raw")
         texts = [part for part in self._needed if part in TEXTS and kinds[self._named[part]] == "VARCHAR"]
-        *counts, odd = self._show({self._named[part] for part in texts}, [untidy(part) for part in texts])
-        if not any(odd):
-            return {self._named[part] for part in texts}, tuple(counts)
-        tidy = {self._named[part] for part, one in zip(texts, odd, strict=True) if not one}
-        *counts, _ = self._show(tidy, [])
-        return tidy, tuple(counts)
+        guessed = {self._named[part] for part in texts}
+        found = self._show(guessed, [untidy(part) for part in texts], rows)
+        if not any(found.asked):
+            return guessed, found
+        tidy = {self._named[part] for part, odd in zip(texts, found.asked, strict=True) if not odd}
+        del found  # its hashes are of text that is not in shape
+        return tidy, self._show(tidy, [], rows)
 
-    def _show(self, tidy: Collection[str], asked: Sequence[str]) -> tuple[Any, ...]:
-        """Make the views of all events and of those that are looked at; one pass over them counts.
-
-        Rows without an aggregate, without a time, from the future; rows looked at, and all of these mixed; then what of
-        `asked` is true of any row.
-        """
+    def _show(self, tidy: Collection[str], asked: Sequence[str], rows: int) -> Survey:
+        """Make the views of all events and of those that are looked at; one pass surveys them, and what of `asked` is true."""
         self._run(f"CREATE OR REPLACE TEMP VIEW events AS {self._shaped('raw', self._needed, tidy)}")
         self._run(f"CREATE OR REPLACE TEMP VIEW looked_at AS SELECT * FROM events WHERE {self._conditions}")
-        keyed, wanted = ", ".join(self._key), f"FILTER (WHERE {self._conditions})"
-        return self.rows(f"""
-            SELECT count(*) FILTER (WHERE aggregate IS NULL), count(*) FILTER (WHERE aggregate IS NOT NULL AND moment IS NULL),
-                count(*) FILTER (WHERE moment > epoch_us(now()) + 86400000000), count(*) {wanted},
-                coalesce(bit_xor(hash(aggregate, type, {keyed}, moment)) {wanted}, 0),
-                [{", ".join(f"bool_or({one})" for one in asked)}] FROM events""")[0]
+        keyed = ", ".join(self._key)
+        hashed, mixed = f"({HASH.format(keyed)})::UBIGINT", f"hash(aggregate, type, {keyed}, moment)"
+        with self._room():
+            return survey(self._store, hashed, mixed, self._conditions, asked, rows)
 
     def _shaped(self, relation: str, parts: Sequence[str], tidy: Collection[str] = ()) -> str:
         """The statement that gives rows of a relation the shape of events; parts that were not asked for are unknown."""
@@ -120,7 +116,7 @@ class Store:
             raise Busy(
                 f"{self._source.shown} changed while it was read.", remedy="Try again when nobody writes it."
             ) from error
-        except (duckdb.OutOfMemoryException, pa.ArrowException, OSError, MemoryError) as error:
+        except _no_room() as error:
             said = str(error) or "out of memory"
             if "out of memory" not in said.lower() and not isinstance(error, MemoryError):
                 raise
@@ -136,10 +132,11 @@ class Store:
         """
         if self._alone is not None:
             return self._alone
-        keyed, number = ", ".join(self._key), self._survey[3]
+        keyed, number = ", ".join(self._key), self._survey.number
         hashed = f"({HASH.format(keyed)})::UBIGINT"
         with self._room():
-            repeated = find_repeated(self._store, f"SELECT {hashed} AS h FROM looked_at", number)
+            repeated = find_repeated(self._store, f"SELECT {hashed} AS h FROM looked_at", number, self._survey.hashes)
+        self._survey = replace(self._survey, hashes=None)
         shapes = self._shapes("raw", self._needed, self._tidy)
         hashed = f"({HASH.format(', '.join(shapes[part] for part in self._key))})::UBIGINT"
         self._run(
@@ -236,7 +233,7 @@ class Store:
 
     def odd(self) -> dict[str, int]:
         """Rows that could not be counted or placed in time, by what is odd about them."""
-        lost, untimed, future, _, _ = self._survey
+        lost, untimed, future = self._survey.odd
         cased = self.rows(
             "SELECT count(*) - count(DISTINCT lower(type)) FROM (SELECT DISTINCT type FROM events WHERE type IS NOT NULL)"
         )[0][0]
@@ -250,14 +247,19 @@ class Store:
 
     def digest(self) -> str:
         """What tells this snapshot from another: number of rows and an order-free hash over key, type and time of each."""
-        *_, number, mixed = self._survey
-        return f"{number}-{mixed:016x}"
+        return f"{self._survey.number}-{self._survey.mixed:016x}"
 
     def close(self) -> None:
         """Drop everything."""
         self._source.close()
         self._store.close()
         self._spill.cleanup()
+
+
+def _no_room() -> tuple[type[BaseException], ...]:
+    """What may say that there is no room; Arrow only if it was loaded, which few rows do not need."""
+    arrow = sys.modules.get("pyarrow")
+    return (duckdb.OutOfMemoryException, OSError, MemoryError, *([arrow.ArrowException] if arrow else []))
 
 
 def _median(tally: Mapping[int, int]) -> float | None:

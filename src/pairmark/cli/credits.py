@@ -31,8 +31,8 @@ def _add_owner(parser: argparse.ArgumentParser) -> None:
 
 def post(arguments: argparse.Namespace) -> int:
     """Write one ledger entry."""
-    from pairmark.bootstrap import open_system  # noqa: PLC0415 - start-up time
     from pairmark.config import load  # noqa: PLC0415
+    from pairmark.opening import open_system  # noqa: PLC0415 - start-up time
 
     kind = "organisation" if arguments.organisation else "user"
     with open_system(load(database=arguments.database)) as system:
@@ -51,8 +51,8 @@ def post(arguments: argparse.Namespace) -> int:
 
 def show(arguments: argparse.Namespace) -> int:
     """List all accounts."""
-    from pairmark.bootstrap import open_system  # noqa: PLC0415 - start-up time
     from pairmark.config import load  # noqa: PLC0415
+    from pairmark.opening import open_system  # noqa: PLC0415 - start-up time
 
     with open_system(load(database=arguments.database), install=False) as system:
         accounts = system.accounts.everyone()

@@ -49,8 +49,8 @@ def _age(text: str) -> timedelta:
 
 def prune(arguments: argparse.Namespace) -> int:
     """Take old rows away and say how many went from where."""
-    from pairmark.bootstrap import open_database  # noqa: PLC0415 - start-up time
     from pairmark.config import load  # noqa: PLC0415
+    from pairmark.opening import open_database  # noqa: PLC0415 - start-up time
     from pairmark.storage import pruning  # noqa: PLC0415
 
     with open_database(load(database=arguments.database), install=False) as (database, _):
@@ -68,8 +68,8 @@ def prune(arguments: argparse.Namespace) -> int:
 
 def copy(arguments: argparse.Namespace) -> int:
     """Move the installation and say where it is now."""
-    from pairmark.bootstrap import reached  # noqa: PLC0415 - start-up time
     from pairmark.config import load, postgres_url, without_password  # noqa: PLC0415
+    from pairmark.opening import reached  # noqa: PLC0415 - start-up time
     from pairmark.storage.connection import Database  # noqa: PLC0415
     from pairmark.storage.copying import Side, copy  # noqa: PLC0415
 
@@ -106,8 +106,8 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
 def upgrade(arguments: argparse.Namespace) -> int:
     """Upgrade and say where each schema stands."""
-    from pairmark.bootstrap import open_database  # noqa: PLC0415 - start-up time
     from pairmark.config import load  # noqa: PLC0415
+    from pairmark.opening import open_database  # noqa: PLC0415 - start-up time
     from pairmark.storage import schema  # noqa: PLC0415
 
     with open_database(load(database=arguments.database), upgrade=False) as (database, _):

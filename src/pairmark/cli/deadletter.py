@@ -34,7 +34,9 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def show_all(arguments: argparse.Namespace) -> int:
     """List dead letters of all services."""
-    with _system(arguments) as system:
+    from pairmark.opening import open_to_look  # noqa: PLC0415 - start-up time
+
+    with open_to_look(arguments.database) as system:
         names = ("event_id", "topic", "aggregate_id", "attempts", "cause")
         rows = [{"service": service} | dict(zip(names, row, strict=True)) for service, row in _letters(system)]
     if arguments.json:
@@ -53,8 +55,9 @@ def show_all(arguments: argparse.Namespace) -> int:
 def show(arguments: argparse.Namespace) -> int:
     """Show one with its body."""
     from pairmark.messaging import held  # noqa: PLC0415 - start-up time
+    from pairmark.opening import open_to_look  # noqa: PLC0415
 
-    with _system(arguments) as system:
+    with open_to_look(arguments.database) as system:
         places = _places(system, [arguments.event])
         letters = [held.dead_letter(system.database, service, event) for service, event in places]
     found = [letter for letter in letters if letter is not None]
@@ -75,10 +78,11 @@ def show(arguments: argparse.Namespace) -> int:
 def replay(arguments: argparse.Namespace) -> int:
     """Hold them for another try."""
     from pairmark.messaging import held  # noqa: PLC0415 - start-up time
+    from pairmark.opening import open_to_look  # noqa: PLC0415
 
     if bool(arguments.events) == arguments.all:
         raise BadRequest("Say which dead letters.", remedy="Name events by their ids, or give --all.")
-    with _system(arguments) as system:
+    with open_to_look(arguments.database) as system:
         places = [(service, row[0]) for service, row in _letters(system)]
         if not arguments.all:
             places = _places(system, arguments.events)
@@ -93,13 +97,6 @@ def replay(arguments: argparse.Namespace) -> int:
         if number:
             note("pairmark: a worker does that; without one, `pairmark worker --once`.")
     return 0
-
-
-def _system(arguments: argparse.Namespace) -> Any:
-    from pairmark.bootstrap import open_system  # noqa: PLC0415 - start-up time
-    from pairmark.config import load  # noqa: PLC0415
-
-    return open_system(load(database=arguments.database), install=False, roles=())
 
 
 def _letters(system: "System") -> list[tuple[str, tuple[UUID, str, str, int, str]]]:

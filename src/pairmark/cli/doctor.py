@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_database(config: Any, where: str) -> list[dict[str, Any]]:
     from pairmark.audit.selfcheck import self_check  # noqa: PLC0415 - start-up time
-    from pairmark.bootstrap import open_database  # noqa: PLC0415
+    from pairmark.opening import open_database  # noqa: PLC0415
     from pairmark.storage import schema  # noqa: PLC0415
 
     with open_database(config, install=False) as (database, _):

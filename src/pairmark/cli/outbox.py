@@ -1,10 +1,13 @@
 """`pairmark outbox`: what waits to be sent, received and asked, and aggregates whose events stand still."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pairmark.cli.output import put_json, say
-from pairmark.errors import BadRequest
+from pairmark.errors import BadRequest, Busy
+
+if TYPE_CHECKING:
+    from pairmark.bootstrap import System
 
 STANDING_STILL = 1
 
@@ -28,16 +31,18 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 def status(arguments: argparse.Namespace) -> int:
     """Show all depths."""
     from pairmark.messaging import depths, road  # noqa: PLC0415 - start-up time
+    from pairmark.opening import open_to_look  # noqa: PLC0415
 
-    with _system(arguments) as system:
+    with open_to_look(arguments.database) as system:
         found, parked = depths.depths(system.database), depths.parked(system.database)
         kind, questions = road.kind(system.database), depths.questions(system.database)
-        local = depths.local_deliveries(system.database) if kind == "local" else {}
+        deliveries, unknown = _on_their_way(system, kind)
+        asked, most = system.admission.standing()
     code = STANDING_STILL if parked or any(one.dead for one in found) else 0
     if arguments.json:
         put_json({
-            "road": kind, "outboxes": [one.as_dict() for one in found], "deliveries": local, "open_questions": questions,
-            "parked": [vars(one) for one in parked],
+            "road": kind, "outboxes": [one.as_dict() for one in found], "deliveries": deliveries, "open_questions": questions,
+            "asked": asked, "most_asked": most, "requests_wait": asked >= most, "parked": [vars(one) for one in parked],
         })  # fmt: skip
         return code
     say(f"Events go {'over Kafka' if kind == 'kafka' else 'through this database'}.")
@@ -48,10 +53,14 @@ def status(arguments: argparse.Namespace) -> int:
         waiting |= {"dead letters": one.dead, "unreadable": one.unreadable}
         if told := ", ".join(f"{number:,} {name}" for name, number in waiting.items() if number):
             say(f"    {told}")
-    if local:
-        say("on their way: " + ", ".join(f"{number:,} to {group}" for group, number in local.items()))
-    if questions:
-        say(f"judges: {questions:,} sets of questions are open")
+    if told := ", ".join(f"{number:,} to {group}" for group, number in (deliveries or {}).items() if number):
+        say(f"on their way: {told}")
+    if unknown:
+        say(f"on their way: not known. {unknown}")
+    if questions or asked:
+        say(f"judges: {questions:,} sets of questions are open, {asked:,} questions not answered")
+    if asked >= most:
+        say(f"    requests wait until these are fewer than {most:,} (PAIRMARK_OPEN_QUESTIONS)")
     for stuck in parked:
         say(f"{stuck.service} stands still for {stuck.aggregate_id} after {stuck.attempts} attempts: {stuck.reason}")
         say(f"    `pairmark outbox requeue {stuck.aggregate_id}` tries again")
@@ -60,7 +69,9 @@ def status(arguments: argparse.Namespace) -> int:
 
 def requeue(arguments: argparse.Namespace) -> int:
     """Lift what keeps an aggregate's events back."""
-    with _system(arguments) as system:
+    from pairmark.opening import open_to_look  # noqa: PLC0415 - start-up time
+
+    with open_to_look(arguments.database) as system:
         number = sum(relay.requeue(arguments.aggregate) for relay in system.relays.values())
     if not number:
         raise BadRequest(
@@ -73,11 +84,20 @@ def requeue(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _system(arguments: argparse.Namespace) -> Any:
-    from pairmark.bootstrap import open_system  # noqa: PLC0415 - start-up time
-    from pairmark.config import load  # noqa: PLC0415
+def _on_their_way(system: "System", kind: str) -> tuple[dict[str, int] | None, str]:
+    """Messages that each service has still to deal with; else why that cannot be told."""
+    from pairmark.messaging import depths  # noqa: PLC0415 - start-up time
 
-    return open_system(load(database=arguments.database), install=False, roles=())
+    if kind == "local":
+        return depths.local_deliveries(system.database), ""
+    if system.kafka is None:
+        return None, "Set PAIRMARK_KAFKA to the brokers that carry the events."
+    from pairmark.messaging.kafka_lag import behind  # noqa: PLC0415 - only what is used is loaded
+
+    try:
+        return behind(system.kafka, system.topics), ""
+    except Busy as busy:
+        return None, busy.message
 
 
 def _span(seconds: float) -> str:

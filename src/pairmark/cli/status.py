@@ -20,8 +20,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "retry",
         parents=[shared],
         help="go on with a batch",
-        description="Go on with a batch that is stuck; after an error or a cancel open its next generation, which reuses the "
-        "verdicts it has; show the stored result of a complete one.",
+        description="Go on with a batch that is stuck; after an error or a cancel, or when a text held for review was cleared, "
+        "open its next generation, which reuses the verdicts it has; show the stored result of a complete one.",
     )
     again.add_argument("batch", metavar="BATCH", help="id (or its beginning) or name")
     again.add_argument("--out", metavar="DIR", type=folder, help="folder for the report (made if missing)")
@@ -30,13 +30,13 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def show(arguments: argparse.Namespace) -> int:
     """List batches, or show one."""
-    from pairmark.bootstrap import open_system  # noqa: PLC0415 - start-up time
     from pairmark.config import load  # noqa: PLC0415
+    from pairmark.opening import open_system  # noqa: PLC0415 - start-up time
     from pairmark.outcome import collect  # noqa: PLC0415
 
     with open_system(load(database=arguments.database), install=False) as system:
         if arguments.batch:
-            batch = _one(system, arguments.batch)
+            batch = one_batch(system, arguments.batch)
             return _print_result(collect(system, batch.id), arguments)
         _take_in(system)
         batches = system.assessment.find("", limit=100)
@@ -51,13 +51,13 @@ def show(arguments: argparse.Namespace) -> int:
 
 def cancel(arguments: argparse.Namespace) -> int:
     """End a batch wherever it stands, and let every service hear of it."""
-    from pairmark.bootstrap import open_system  # noqa: PLC0415 - start-up time
     from pairmark.config import load  # noqa: PLC0415
     from pairmark.domain.statuses import Status  # noqa: PLC0415
+    from pairmark.opening import open_system  # noqa: PLC0415 - start-up time
     from pairmark.services.lifecycle.front_desk import Ticket  # noqa: PLC0415
 
     with open_system(load(database=arguments.database), install=False) as system:
-        batch = _one(system, arguments.batch)
+        batch = one_batch(system, arguments.batch)
         ended = system.finalization.cancel(batch.id, "a person at the command line")
         _finish(system, Ticket(batch.entity_id, batch.id, batch.generation, opened=False))
         now = system.assessment.batch(batch.id)
@@ -74,16 +74,16 @@ def retry(arguments: argparse.Namespace) -> int:
     """Go on with a batch and report as `assess` does."""
     from pairmark.assessing import retry as go_on  # noqa: PLC0415 - start-up time
     from pairmark.assessing import run  # noqa: PLC0415
-    from pairmark.bootstrap import open_system  # noqa: PLC0415
     from pairmark.cli.live import Live  # noqa: PLC0415
     from pairmark.config import load  # noqa: PLC0415
+    from pairmark.opening import open_system  # noqa: PLC0415
     from pairmark.outcome import collect  # noqa: PLC0415
     from pairmark.report.write import check_writable, write_report  # noqa: PLC0415
 
     if arguments.out is not None:
         check_writable(arguments.out)
     with open_system(load(database=arguments.database), install=False) as system:
-        ticket = go_on(system, _one(system, arguments.batch))
+        ticket = go_on(system, one_batch(system, arguments.batch))
         with Live() as live:
             run(system, ticket, live.show)
         result = collect(system, ticket.job_id)
@@ -92,7 +92,8 @@ def retry(arguments: argparse.Namespace) -> int:
     return _print_result(result, arguments)
 
 
-def _one(system: Any, text: str) -> Any:
+def one_batch(system: Any, text: str) -> Any:
+    """The batch that this id, beginning of an id, or name stands for."""
     found = system.assessment.find(text)
     if not found:
         _take_in(system)

@@ -68,8 +68,8 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def _connection(arguments: argparse.Namespace) -> Any:
-    from pairmark.bootstrap import kafka_of  # noqa: PLC0415 - start-up time
     from pairmark.config import load  # noqa: PLC0415
+    from pairmark.opening import kafka_of  # noqa: PLC0415 - start-up time
 
     connection = kafka_of(load(database=arguments.database, kafka=arguments.kafka))
     if connection is None:

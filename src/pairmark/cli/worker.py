@@ -80,8 +80,8 @@ def _roles(text: str | None) -> tuple[str, ...]:
 
 def _begin(config: "Config", roles: tuple[str, ...], arguments: argparse.Namespace) -> None:
     """Open everything, patiently at the start, and work."""
-    from pairmark.bootstrap import open_system  # noqa: PLC0415 - start-up time
     from pairmark.clock import SystemClock  # noqa: PLC0415
+    from pairmark.opening import open_system  # noqa: PLC0415 - start-up time
     from pairmark.working import work, work_once  # noqa: PLC0415
 
     until, pause, began = SystemClock().monotonic() + arguments.wait, FIRST_PAUSE, False

@@ -56,6 +56,21 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class HeldText:
+    """A place in a text that a person should look at. `end` None: somewhere in the text. `ranked`: people's verdicts ranked it."""
+
+    essay_id: str
+    source: str
+    kind: str
+    start: int
+    end: int | None
+    excerpt: str
+    reason: str
+    ranked: bool
+    cleared_by: str | None
+
+
+@dataclass(frozen=True)
 class AssessmentResult:
     """Everything Pairmark can say about one batch. `essays` is empty unless `status` is a COMPLETE_* one."""
 
@@ -83,6 +98,7 @@ class AssessmentResult:
     warnings: list[str] = field(default_factory=list)
     baseline: bool = False
     length: LengthDependence | None = None
+    held: list[HeldText] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain JSON types, in the order of `results.json`."""

@@ -41,6 +41,7 @@ class StopReason(StrEnum):
     NOTHING_LEFT_TO_ASK = "nothing_left_to_ask"
     FORCED_RECOVERY = "forced_recovery"
     INSUFFICIENT_ESSAYS = "insufficient_essays"
+    INVALID_REQUEST = "invalid_request"
     CREDITS_REFUSED = "credits_refused"
     TEXTS_UNUSABLE = "texts_unusable"
     SUCCESS_RATE_BELOW_LIMIT = "success_rate_below_limit"
@@ -90,6 +91,7 @@ STATUS_OF_STOP: dict[StopReason, Status] = {
     StopReason.NOTHING_LEFT_TO_ASK: Status.COMPLETE_MAX_COMPARISONS,
     StopReason.FORCED_RECOVERY: Status.COMPLETE_FORCED_RECOVERY,
     StopReason.INSUFFICIENT_ESSAYS: Status.COMPLETE_INSUFFICIENT_ESSAYS,
+    StopReason.INVALID_REQUEST: Status.ERROR_PROCESSING,
     StopReason.CREDITS_REFUSED: Status.ERROR_PROCESSING,
     StopReason.TEXTS_UNUSABLE: Status.ERROR_ESSAY_PROCESSING,
     StopReason.SUCCESS_RATE_BELOW_LIMIT: Status.ERROR_PROCESSING,

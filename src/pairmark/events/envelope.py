@@ -82,6 +82,7 @@ def outgoing(event: Event, *, aggregate_id: str, source: str, correlation_id: UU
         "ce_source": f"/pairmark/{source}",
         "ce_specversion": "1.0",
         "ce_time": occurred.isoformat(),
+        "content-type": "application/json",
     }
     return Outgoing(
         id=identity,

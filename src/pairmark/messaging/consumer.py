@@ -16,12 +16,15 @@ from pairmark.errors import BrokenData, Busy
 from pairmark.messaging import held
 from pairmark.messaging.crashes import CrashLog
 from pairmark.messaging.messages import Message, Unusable, quarantine, read
-from pairmark.messaging.transport import Delivery, Subscription
+from pairmark.messaging.transport import NO_LIMITS, Delivery, Subscription
 from pairmark.storage import faults
 from pairmark.storage.connection import Database, Tx, execute
 
 Handler = Callable[[Tx, Sequence[Any]], None]
 """Applies messages of one topic, in order, inside the transaction it is given."""
+
+Refused = Callable[[Tx, Sequence[Unusable]], None]
+"""Answers messages of one topic that cannot be used, inside the transaction in which they are set aside."""
 
 LIMIT = 500
 HELD_CHECK_SECONDS = 0.5
@@ -41,12 +44,23 @@ class Consumer:
     """One group's consumer: a service's schema, its handlers by topic, and the way in."""
 
     def __init__(
-        self, database: Database, schema: str, subscription: Subscription, handlers: Mapping[str, Handler], clock: Clock
+        self,
+        database: Database,
+        schema: str,
+        subscription: Subscription,
+        handlers: Mapping[str, Handler],
+        clock: Clock,
+        *,
+        refused: Mapping[str, Refused] | None = None,
+        at_most: Callable[[], Mapping[str, int]] = lambda: NO_LIMITS,
     ) -> None:
+        """`at_most`: asked before each poll how many messages of which topics it may bring."""
         self.schema = schema
         self._database = database
         self._subscription = subscription
         self._handlers = handlers
+        self._refused = refused or {}
+        self._at_most = at_most
         self._clock = clock
         self._crashes = CrashLog(database, schema, subscription)
         self._next_held_check = float("-inf")
@@ -71,7 +85,7 @@ class Consumer:
         return done + len(deliveries)
 
     def _poll(self) -> list[Delivery]:
-        deliveries = self._subscription.poll(LIMIT)
+        deliveries = self._subscription.poll(LIMIT, self._at_most())
         if self._subscription.term != self._term:
             self._crashes.taken_over()
             self._term = self._subscription.term
@@ -113,11 +127,17 @@ class Consumer:
         messages = [item for item in read_all if isinstance(item, Message)]
         with self._database.transaction(self.schema) as tx:
             if unusable:
-                quarantine(tx, unusable)
+                self._set_aside(tx, unusable)
             fresh = self._receive(tx, messages)
             for topic, run in groupby(fresh, key=lambda message: message.topic):
                 self._handlers[topic](tx, list(run))
             faults.reach(f"{self.schema}.inside_inbox")
+
+    def _set_aside(self, tx: Tx, unusable: Sequence[Unusable]) -> None:
+        quarantine(tx, unusable)
+        for topic, refused in self._refused.items():
+            if of_topic := [one for one in unusable if one.delivery.topic == topic]:
+                refused(tx, of_topic)
 
     def _receive(self, tx: Tx, messages: Sequence[Message]) -> list[Message]:
         """Write inbox rows; returns the messages that are new here and not waiting behind a held one."""

@@ -29,6 +29,10 @@ OF_THE_TOPIC = frozenset({
     KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.POLICY_VIOLATION,
 })  # fmt: skip
 """Nothing of this topic goes through until somebody changes something."""
+LOGIN_REFUSED = frozenset({
+    KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError.UNSUPPORTED_SASL_MECHANISM,
+})  # fmt: skip
+"""Waiting does not help: somebody must change a name, a password or a setting."""
 _ABSENT = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
 
 
@@ -44,6 +48,7 @@ class KafkaConnection:
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     prefix: str = ""
     trouble: str | None = field(default=None, init=False)
+    _refused: BadRequest | None = field(default=None, init=False, repr=False)
 
     def client(self, kind: Callable[..., Any], **wanted: Any) -> Any:
         """A client of this kind (`Producer`, `Consumer`, `AdminClient`); settings are written with _ for the dot."""
@@ -68,15 +73,35 @@ class KafkaConnection:
                 remedy="See the variables PAIRMARK_KAFKA_….",
             ) from None
 
+    def group(self, name: str) -> str:
+        """What a consumer group is called there."""
+        return f"{self.prefix}pairmark.{name}"
+
     def prove(self) -> None:
-        """Raise `Busy` unless a broker answers now."""
+        """Raise `Busy` unless a broker answers now, and `BadRequest` where the login or the certificate is refused."""
+        self._refused = None
+        client = self.client(AdminClient)
         try:
-            self.client(AdminClient).list_topics(timeout=ANSWER_SECONDS)
+            client.list_topics(timeout=ANSWER_SECONDS)
         except KafkaException as error:
-            raise self.unreachable(error.args[0]) from error
+            for _ in range(10):
+                client.poll(0)  # lets what was complained about arrive
+            raise self._refused or self.unreachable(error.args[0]) from error
 
     def _complained(self, error: KafkaError) -> None:
-        self.trouble = words(error)
+        """Remember it; that all brokers are down is said after each complaint that says why."""
+        if error.code() != KafkaError._ALL_BROKERS_DOWN or self.trouble is None:
+            self.trouble = words(error)
+        if error.code() in LOGIN_REFUSED:
+            self._refused = BadRequest(
+                f"Kafka at {self.brokers} refuses the login: {words(error)}.",
+                remedy="Check PAIRMARK_KAFKA_SECURITY_PROTOCOL, _SASL_MECHANISM, _SASL_USERNAME and _SASL_PASSWORD.",
+            )
+        elif error.code() == KafkaError._SSL and "certificate verify failed" in error.str():
+            self._refused = BadRequest(
+                f"Kafka at {self.brokers} shows a certificate that is not trusted here.",
+                remedy="Set PAIRMARK_KAFKA_SSL_CA_LOCATION to the certificates to trust, in a PEM file.",
+            )
 
     def unreachable(self, error: KafkaError | None = None) -> Busy:
         """The sentence for a cluster that does not answer."""

@@ -4,7 +4,7 @@ What a poll brought is handed out again until it is acknowledged, as long as its
 was declared dead from finishing what it has in hand: the inbox and the keys of the effects are the fence (G5).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from operator import methodcaller
 from typing import Any
@@ -18,8 +18,8 @@ from pairmark.errors import Busy
 from pairmark.events.envelope import NewerSchema, decode
 from pairmark.events.identity import EVENTS
 from pairmark.messaging.kafka_connection import LARGEST_MESSAGE, OF_THE_TOPIC, KafkaConnection, about_topic
-from pairmark.messaging.ownership import OwnedConnection
-from pairmark.messaging.transport import Delivery
+from pairmark.messaging.ownership import Lookout, OwnedConnection
+from pairmark.messaging.transport import NO_LIMITS, Delivery, within
 from pairmark.storage import faults
 from pairmark.storage.connection import Database
 
@@ -29,6 +29,8 @@ SESSION_MS = 10_000
 """A member that has not been heard of for so long is dead to its group, which shares out its partitions."""
 KEPT_KILOBYTES = 16_384
 """What a member fetches ahead; more stays with the broker."""
+FETCH_BYTES = 8_000_000
+"""What one answer of a broker holds at most, unless its first message alone is larger."""
 ASK_AGAIN_SECONDS = 3.0
 LONGEST_KEY = 500
 """Characters; an index holds no key of any length, and none of ours is longer."""
@@ -53,17 +55,36 @@ class KafkaSubscription:
         self._topics = [connection.prefix + topic for topic in topics]
         self._clock = clock
         self._owned = OwnedConnection(database, group, waits_for_disk=False)
+        self._lookout = Lookout(self._owned, clock)
+        self._held_back: tuple[frozenset[str], int] = (frozenset(), 0)
         self._asked_at = float("-inf")
         self._sat = False
         self._consumer: Consumer | None = None
         self._pending: list[Delivery] = []
 
-    def poll(self, limit: int) -> list[Delivery]:
+    def poll(self, limit: int, at_most: Mapping[str, int] = NO_LIMITS) -> list[Delivery]:
         """What came and is not acknowledged yet; else the next messages, at most `limit`."""
         self._sit()
-        if not self._pending:
-            self._pending = [_delivery(message, self._connection.prefix) for message in self._fetch(limit)]
-        return self._pending[:limit]
+        self._hold_back(frozenset(topic for topic, most in at_most.items() if most < 1))
+        if not within(self._pending, at_most):
+            self._pending += [_delivery(message, self._connection.prefix) for message in self._fetch(limit)]
+        return within(self._pending, at_most)[:limit]
+
+    def _hold_back(self, topics: frozenset[str]) -> None:
+        """Fetch nothing of these topics, and all others again. A share that was given out anew is told so anew."""
+        if self._consumer is None or self._held_back == (topics, self.term):
+            return
+        there = self._consumer.assignment()
+        waiting = [one for one in there if one.topic.removeprefix(self._connection.prefix) in topics]
+        going = [one for one in there if one not in waiting]
+        try:
+            if waiting:
+                self._consumer.pause(waiting)
+            if going:
+                self._consumer.resume(going)
+        except KafkaException as error:
+            raise self._connection.unreachable(error.args[0]) from error
+        self._held_back = (topics, self.term)
 
     def _sit(self) -> None:
         """Hold the seat, and ask now and then whether the group's owner has gone.
@@ -76,7 +97,8 @@ class KafkaSubscription:
                 if self._sat and _seat(self.seat) not in self._owned.held:
                     self.seat = uuid4()
                 self._sat = self._owned.try_own(_seat(self.seat))
-                self._owned.try_own(f"group:{self._group}")
+                if not self._owned.try_own(f"group:{self._group}"):
+                    self._lookout.look(f"group:{self._group}")
                 self._asked_at = self._clock.monotonic()
         except Busy as error:
             self._asked_at = float("-inf")
@@ -89,7 +111,11 @@ class KafkaSubscription:
 
     def left(self, seats: Sequence[UUID]) -> list[UUID]:
         """Seats whose session lock is free: their process has ended, or lost its connection."""
-        return self._owned.free({_seat(seat): seat for seat in seats if seat != self.seat})
+        try:
+            return self._owned.free({_seat(seat): seat for seat in seats if seat != self.seat})
+        except Busy as error:
+            self._asked_at = float("-inf")
+            raise self._owned.lost(error) from error
 
     def _fetch(self, limit: int) -> list[Message]:
         consumer = self._consumer or self._join()
@@ -129,7 +155,7 @@ class KafkaSubscription:
     def _join(self) -> Consumer:
         consumer: Consumer = self._connection.client(
             Consumer,
-            group_id=f"{self._connection.prefix}pairmark.{self._group}",
+            group_id=self._connection.group(self._group),
             enable_auto_commit=False,
             enable_auto_offset_store=False,
             auto_offset_reset="earliest",
@@ -137,6 +163,7 @@ class KafkaSubscription:
             partition_assignment_strategy="cooperative-sticky",
             session_timeout_ms=SESSION_MS,
             fetch_wait_max_ms=1_000,
+            fetch_max_bytes=FETCH_BYTES,
             queued_max_messages_kbytes=KEPT_KILOBYTES,
             receive_message_max_bytes=LARGEST_MESSAGE * 2,
         )
@@ -168,6 +195,10 @@ class KafkaSubscription:
             except KafkaException as error:
                 raise self._connection.unreachable(error.args[0]) from error
         faults.reach(f"{self._group}.after_acknowledge")
+
+    def beat(self) -> None:
+        """Show that this process is not stopped."""
+        self._owned.beat()
 
     def close(self) -> None:
         """Leave the group; offsets under way are waited for."""

@@ -9,13 +9,25 @@ from uuid import UUID
 
 from pairmark.clock import Clock
 from pairmark.errors import Busy
-from pairmark.messaging.low_mark import LowMark
-from pairmark.messaging.ownership import OwnedConnection
-from pairmark.messaging.transport import Delivery, Sent, Stored
+from pairmark.messaging.low_mark import LowMark, Sweeps
+from pairmark.messaging.ownership import Lookout, OwnedConnection
+from pairmark.messaging.transport import NO_LIMITS, Delivery, Sent, Stored, within
 from pairmark.storage import faults
-from pairmark.storage.connection import Database, execute, translated
+from pairmark.storage.connection import Database, execute, translated, values
 
 SWEEP_SECONDS = 1.0
+MOST_CHARACTERS = 32_000_000
+"""A poll stops after so many bytes of bodies, which are all in memory at once; the first message always comes."""
+
+READ = """
+SELECT position, event_id, topic, event_key, body, headers FROM (
+    SELECT position, event_id, topic, event_key, body, headers::text AS headers,
+        sum(octet_length(body)) OVER (ORDER BY position) - octet_length(body) AS before
+    FROM delivery WHERE group_name = %s AND position > %s AND topic <> ALL(%s) ORDER BY position LIMIT %s) AS first_ones
+WHERE before < %s ORDER BY position
+"""
+FIRST = "SELECT position FROM delivery WHERE group_name = %s AND position > %s ORDER BY position LIMIT 1"
+"""What is held back is read by nobody, but the mark must not pass it."""
 
 
 class LocalTransport:
@@ -71,23 +83,24 @@ class LocalSubscription:
 
     def __init__(self, database: Database, group: str, clock: Clock) -> None:
         self._group = group
-        self._clock = clock
         self._owned = OwnedConnection(database, "transport", waits_for_disk=False)
+        self._lookout = Lookout(self._owned, clock)
         self._low = LowMark("delivery")
-        self._swept_at = float("-inf")
+        self._sweeps = Sweeps(clock, SWEEP_SECONDS)
         self._lost = True
         self.term = 0
 
-    def poll(self, limit: int) -> list[Delivery]:
+    def poll(self, limit: int, at_most: Mapping[str, int] = NO_LIMITS) -> list[Delivery]:
         """The oldest unacknowledged messages; empty while another process owns the group."""
         try:
             if not self._owned.try_own(f"group:{self._group}"):
                 self._lost = True
+                self._lookout.look(f"group:{self._group}")
                 return []
             if self._lost:
                 self._lost, self.term = False, self.term + 1
             with translated():
-                return self._read(limit)
+                return within(self._read(limit, [topic for topic, most in at_most.items() if most < 1]), at_most)
         except Busy as error:
             self._lost = True
             raise self._owned.lost(error) from error
@@ -96,18 +109,14 @@ class LocalSubscription:
         """All of them: a group has one owner, and only the owner asks."""
         return list(seats)
 
-    def _read(self, limit: int) -> list[Delivery]:
-        connection, sweep = self._owned.connection(), self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS
-        if sweep:
-            self._swept_at = self._clock.monotonic()
+    def _read(self, limit: int, without: Sequence[str]) -> list[Delivery]:
+        connection = self._owned.connection()
         may_move = self._low.may_move(connection)
-        rows = execute(
-            connection,
-            "SELECT position, event_id, topic, event_key, body, headers::text FROM delivery "
-            "WHERE group_name = %s AND position > %s ORDER BY position LIMIT %s",
-            [self._group, 0 if sweep else self._low.value, limit],
-        )
-        self._low.moved(connection, rows[0][0] if rows else None, may_move=may_move)
+        with self._sweeps.due() as sweep:
+            low = 0 if sweep else self._low.value
+            rows = execute(connection, READ, [self._group, low, list(without), limit, MOST_CHARACTERS])
+            first = values(execute(connection, FIRST, [self._group, low])) if without else [row[0] for row in rows[:1]]
+        self._low.moved(connection, first[0] if first else None, may_move=may_move)
         return [Delivery(*row) for row in rows]
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
@@ -128,6 +137,10 @@ class LocalSubscription:
     def owner(self) -> bool:
         """Whether this process owned the group at the last poll."""
         return bool(self._owned.held)
+
+    def beat(self) -> None:
+        """Show that this process is not stopped."""
+        self._owned.beat()
 
     def close(self) -> None:
         """Leave the group to others."""

@@ -5,12 +5,18 @@ away (0.5 ms became 21.8). The mark passes a number only when every transaction 
 then no row can still appear below it, and none is overtaken by a newer one of its aggregate (G9).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import LiteralString
 
+from pairmark.clock import Clock
 from pairmark.storage.connection import Tx, execute, values
 
 STRIDE = 5_000
 """The mark moves in steps of at least so many numbers: looking for writers costs as much as a small read."""
+
+REST = 50
+"""A look from the beginning is followed by so many times as long without one: where dead rows pile up it takes long."""
 
 WRITERS = """
 SELECT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted
@@ -48,3 +54,23 @@ class LowMark:
 
     def _writing(self, connection: Tx) -> frozenset[str]:
         return frozenset(values(execute(connection, WRITERS, [self._table])))
+
+
+class Sweeps:
+    """When a reader looks from the beginning again, in case a mark was ever wrong."""
+
+    def __init__(self, clock: Clock, every: float) -> None:
+        """`every`: seconds between two looks, where they are short."""
+        self._clock = clock
+        self._every = every
+        self._again_at = float("-inf")
+
+    @contextmanager
+    def due(self, *, possible: bool = True) -> Iterator[bool]:
+        """Whether the read in this block is to be such a look."""
+        begun = self._clock.monotonic()
+        due = possible and begun >= self._again_at
+        yield due
+        if due:
+            now = self._clock.monotonic()
+            self._again_at = now + max(self._every, REST * (now - begun))

@@ -33,6 +33,8 @@ class Unusable:
     delivery: Delivery
     event_id: UUID | None
     cause: str
+    foreign: bool = False
+    """Whether it is an event of another type than its topic carries."""
 
     @property
     def quarantine_id(self) -> str:
@@ -57,9 +59,8 @@ def read(delivery: Delivery) -> Message | Unusable:
             return Unusable(delivery, None, f"body of {len(delivery.body)} characters is over the limit of {limit}")
         envelope = decode(delivery.body)
         if envelope.event_type != delivery.topic:
-            return Unusable(
-                delivery, envelope.event_id, f"event type {envelope.event_type} came on topic {delivery.topic}"
-            )
+            cause = f"event type {envelope.event_type} came on topic {delivery.topic}"
+            return Unusable(delivery, envelope.event_id, cause, foreign=True)
         event = _decoders[delivery.topic].decode(envelope.data)
     except NewerSchema as newer:
         raise BrokenData(f"{newer}; upgrade, then replay it.") from newer

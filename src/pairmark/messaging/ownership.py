@@ -4,9 +4,13 @@ The lock dies with its connection, and its owner works on that same connection, 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TypeVar
 
-from pairmark.errors import Busy
+import psycopg
+
+from pairmark.clock import Clock
+from pairmark.errors import Busy, PairmarkError
 from pairmark.storage.connection import Database, Tx, execute, translated, values
 
 Thing = TypeVar("Thing")
@@ -21,6 +25,16 @@ SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND (classid::bigint << 32) | objid::bigint = hashtextextended(%s, 1)
 """
+STOPPED_AFTER_SECONDS = 30.0
+"""An owner gives a sign of life every few seconds; one that has not for so long is stopped."""
+OUST = """
+SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.pid <> pg_backend_pid()
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended(%s, 1)
+    AND a.state = 'idle' AND a.state_change < clock_timestamp() - make_interval(secs => %s)
+"""
+"""Ends the session that holds a lock and has been silent for long. One that is at a statement is not silent."""
 
 
 def held_by_somebody(tx: Tx, name: str) -> bool:
@@ -53,9 +67,10 @@ class OwnedConnection:
         self.held: set[str] = set()
 
     def connection(self) -> Tx:
-        """The live connection; a lost one is replaced and has lost its locks."""
+        """The live connection. One that was lost with locks is told as `Busy` once, and then replaced; its locks are gone."""
         if self._connection is None or self._connection.closed or self._connection.broken:
-            self.held.clear()
+            if self.held:
+                raise self.lost(Busy("The connection that held locks in the database was lost."))
             self._connection = self._database.connect(self._role, self._schema)
             with translated():
                 for name in self._settings:
@@ -83,6 +98,13 @@ class OwnedConnection:
             found = set(values(execute(self.connection(), FREE, [list(names)])))
         return [thing for name, thing in names.items() if name in found]
 
+    def beat(self) -> None:
+        """Speak to the server, whatever thread works on the connection; what is wrong with it, its owner finds out."""
+        connection = self._connection
+        if connection is not None and self.held:
+            with suppress(psycopg.Error):
+                connection.execute("SELECT 1")
+
     def prove(self) -> None:
         """Raise `Busy` if the connection, and with it every lock, is gone without our having noticed."""
         with translated():
@@ -99,3 +121,33 @@ class OwnedConnection:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class Lookout:
+    """For whoever did not get a lock: looks now and then whether its owner is stopped, and ends its session then.
+
+    When that process wakes, its connection is gone, and what it does under the lock ends with an error.
+    """
+
+    def __init__(self, owned: OwnedConnection, clock: Clock) -> None:
+        self._owned = owned
+        self._clock = clock
+        self._look_again_at = float("-inf")
+
+    def look(self, name: str) -> int:
+        """Look, unless that was done a moment ago; returns how many sessions were ended.
+
+        As the login and not as the service's role: that alone sees its other sessions. Where even it may not, nothing is done.
+        """
+        if self._clock.monotonic() < self._look_again_at:
+            return 0
+        self._look_again_at = self._clock.monotonic() + STOPPED_AFTER_SECONDS / 6
+        connection = self._owned.connection()
+        try:
+            with translated(), connection.transaction():
+                execute(connection, "SET LOCAL ROLE NONE")
+                return len(execute(connection, OUST, [name, STOPPED_AFTER_SECONDS]))
+        except Busy:
+            raise
+        except PairmarkError:
+            return 0

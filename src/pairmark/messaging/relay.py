@@ -18,7 +18,7 @@ from psycopg import sql
 from pairmark.clock import Clock
 from pairmark.errors import Busy
 from pairmark.messaging.backoff import delay_seconds
-from pairmark.messaging.low_mark import LowMark
+from pairmark.messaging.low_mark import LowMark, Sweeps
 from pairmark.messaging.ownership import OwnedConnection
 from pairmark.messaging.transport import Failure, Sent, Stored, Transport
 from pairmark.storage import faults
@@ -105,7 +105,7 @@ class Relay:
         self._database = database
         self._look_again_at = float("-inf")
         self._sender: ThreadPoolExecutor | None = None
-        self._swept_at = float("-inf")
+        self._sweeps = Sweeps(clock, SWEEP_SECONDS)
         self.counts = RelayCounts()
 
     def step(self) -> int:
@@ -171,11 +171,9 @@ class Relay:
 
     def _claim(self, under_way: Sequence[UUID] = ()) -> list[tuple[int, Stored]]:
         """The first events that may go, but those under way. Not "those after": numbers are given before the commit (G9)."""
-        connection, sweep = self._owned.connection(), self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS
-        sweep &= not under_way
-        with translated():
+        connection = self._owned.connection()
+        with translated(), self._sweeps.due(possible=not under_way) as sweep:
             if sweep:
-                self._swept_at = self._clock.monotonic()
                 execute(connection, CLEAR, [self._clock.now(), self._buckets])
             may_move = not under_way and self._low.may_move(connection)
             scope = {"buckets": self._buckets, "now": self._clock.now(), "limit": LIMIT, "under_way": list(under_way)}

@@ -1,10 +1,11 @@
 """What the relay and the consumers need of a transport, whether local tables or Kafka carry the events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
+NO_LIMITS: Mapping[str, int] = {}
 MAX_BODY = 24_000_000
 """Characters; longer messages are set aside unread."""
 MAX_ANSWER = 1_000_000
@@ -100,14 +101,33 @@ class Subscription(Protocol):
         """Which of these seats no process sits on any more."""
         ...
 
-    def poll(self, limit: int) -> list[Delivery]:
-        """The next unacknowledged messages in order; empty when there are none or another process owns the group."""
+    def poll(self, limit: int, at_most: Mapping[str, int] = NO_LIMITS) -> list[Delivery]:
+        """The next unacknowledged messages in order; empty when there are none or another process owns the group.
+
+        Of a topic in `at_most` no more than so many; of one with 0 nothing is fetched either, and it waits where it is.
+        """
         ...
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """These messages are dealt with; call it only after the commit that did so."""
         ...
 
+    def beat(self) -> None:
+        """Show that this process is not stopped; another thread than the one that polls may call it."""
+        ...
+
     def close(self) -> None:
         """Leave the group."""
         ...
+
+
+def within(deliveries: Sequence[Delivery], at_most: Mapping[str, int]) -> list[Delivery]:
+    """Those of the deliveries that may be handed out: of a topic in `at_most` the first so many."""
+    left, found = dict(at_most), []
+    for delivery in deliveries:
+        if delivery.topic in left:
+            left[delivery.topic] -= 1
+            if left[delivery.topic] < 0:
+                continue
+        found.append(delivery)
+    return found

@@ -24,6 +24,7 @@ RESULT_COLUMNS = (
     "comparisons",
     "wins",
     "words",
+    "held",
 )
 JUDGEMENT_COLUMNS = (
     "comparison",
@@ -50,9 +51,17 @@ def results_json(result: AssessmentResult) -> bytes:
 
 
 def results_csv(result: AssessmentResult) -> bytes:
-    """One row per essay, best first."""
+    """One row per essay, best first; then those held for review, which have no rank but the kinds of what was found."""
+    held: dict[str, list[str]] = {}
+    for one in result.held:
+        held.setdefault(one.essay_id, []).append(one.kind)
+    why = {essay: ", ".join(dict.fromkeys(kinds)) for essay, kinds in held.items()}
     rows = sorted(result.essays, key=lambda essay: essay.rank)
-    return csv_bytes(RESULT_COLUMNS, ([getattr(row, column) for column in RESULT_COLUMNS] for row in rows))
+    ranked = [[*(getattr(row, column) for column in RESULT_COLUMNS[:-1]), why.get(row.essay_id)] for row in rows]
+    known = {row.essay_id for row in rows}
+    nothing = [None] * (len(RESULT_COLUMNS) - 3)
+    left_out = [[None, essay, *nothing, kinds] for essay, kinds in why.items() if essay not in known]
+    return csv_bytes(RESULT_COLUMNS, [*ranked, *left_out])
 
 
 def judgements_csv(judgements: Sequence[Mapping[str, object]]) -> bytes:

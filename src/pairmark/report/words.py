@@ -27,6 +27,7 @@ STOP_WORDS: dict[str, str] = {
     StopReason.NOTHING_LEFT_TO_ASK: "there was nothing left to ask",
     StopReason.FORCED_RECOVERY: "the time limit passed, so the answers received until then were scored",
     StopReason.INSUFFICIENT_ESSAYS: "there were fewer than two texts to compare",
+    StopReason.INVALID_REQUEST: "the request made no sense",
     StopReason.CREDITS_REFUSED: "the account had too few credits",
     StopReason.TEXTS_UNUSABLE: "texts could not be used",
     StopReason.SUCCESS_RATE_BELOW_LIMIT: "too many comparisons came back without a usable answer",

@@ -18,6 +18,7 @@ SERVICES = ("assessment", "judging", "lifecycle", "results", "entitlements")
 SCHEMAS = (*SERVICES, "content", "transport")
 ROLES = (*SCHEMAS, "relay", "selfcheck")
 HEADS = {schema: f"{schema}_0002" for schema in SCHEMAS} | {
+    "assessment": "assessment_0003",
     "judging": "judging_0003",
     installation.SCHEMA: "installation_0001",
 }

@@ -13,6 +13,7 @@ from pairmark.audit.repair.plan import make_plan
 from pairmark.audit.repair.request import Request
 from pairmark.errors import BadRequest, Busy
 from pairmark.storage.embedded import EmbeddedServer
+from support.memory import places
 from support.repairs import Quiet, Theirs
 
 TABLE = "CREATE TABLE {} (id int, aggregate_id text, event_type text, created_at timestamptz) {}"
@@ -128,7 +129,7 @@ def test_rights_that_are_missing_are_named(place, rights, words):
 
 
 def test_a_replica_takes_no_writes():
-    with tempfile.TemporaryDirectory(prefix="pm-test-replica-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="pm-test-replica-", dir=places()[0], ignore_cleanup_errors=True) as folder:
         home, settings = Path(folder), {"wal_level": "replica", "fsync": "off"}
         home.chmod(0o711)  # root's server runs as an ordinary user
         with EmbeddedServer.open(home, settings=settings) as server, psycopg.connect(server.conninfo()) as connection:

@@ -17,8 +17,9 @@ from pydantic_ai.messages import TextPart
 from pydantic_ai.models.batch import Batch, BatchRequest, BatchResult
 
 from support.providers import BatchPlan, FakeProviders, Scene
-from support.providers.clients import MODELS, SCHEMA, Clients, messages, parameters, question
+from support.providers.clients import MODELS, Clients, messages, parameters
 from support.providers.scene import ANTHROPIC, GOOGLE, OPENAI, RESPONSES
+from support.providers.texts import SCHEMA, question
 
 ALL = [RESPONSES, ANTHROPIC, GOOGLE]
 LOOKS = 5  # more than any job here needs

@@ -15,9 +15,11 @@ from google import genai
 from google.genai import errors, types
 from pydantic_ai.messages import TextPart
 
-from support.providers import Card, FakeProviders, Scene, Traits, digest
-from support.providers.clients import MODELS, SCHEMA, Clients, question
+from support.providers import Card, FakeProviders, Limits, Scene, Traits, digest
+from support.providers.clients import MODELS, Clients
+from support.providers.prices import priced
 from support.providers.scene import ANTHROPIC, GOOGLE, LOCAL, OPENAI, OPENROUTER, RESPONSES
+from support.providers.texts import SCHEMA, question
 
 ALL = [OPENAI, RESPONSES, OPENROUTER, LOCAL, ANTHROPIC, GOOGLE]
 FIRST, SECOND = "The strong text, with reasons and proof.", "A weak one."
@@ -95,6 +97,7 @@ CHAT_REFUSALS = [
     ({"response_format": named("two words")}, "does not match pattern"),
     ({"response_format": named("x" * 65)}, "does not match pattern"),
     ({"response_format": {"type": "verdict"}}, "response_format.type"),
+    ({"response_format": {"type": "json_object"}}, "must contain the word 'json'"),
     ({"messages": []}, "Missing required parameter: 'messages'"),
     ({"messages": [{"role": "judge", "content": "hello"}]}, "role"),
     ({"model": "thinker", "temperature": 0.0}, "'temperature' does not support 0.0"),
@@ -138,6 +141,65 @@ def test_openai_names_wrong_keys_and_models(server: FakeProviders) -> None:
         chat(server, model="unknown-model")
     assert model.value.code == "model_not_found"
     assert server.book.entries[-2].status == 401
+
+
+def test_openai_tells_in_headers_when_to_come_again_and_who_asked(server: FakeProviders) -> None:
+    for line, name, value in (("429(retry_after=0.25,form=ms)", "retry-after-ms", "250"), ("429", "retry-after", None)):
+        server.play(line)
+        with pytest.raises(openai.RateLimitError) as caught:
+            chat(server, extra_headers={"X-Client-Request-Id": f"asked {name}"})
+        assert caught.value.response.headers.get(name) == value
+        [entry] = server.book.of(f"asked {name}")
+        assert caught.value.request_id == entry.identity
+    server.play("")
+
+
+def test_limits_are_told_with_each_answer_in_the_provider_s_own_words() -> None:
+    with FakeProviders(Scene(limits=Limits(requests=10, tokens=9_000))) as server:
+        asked = openai_client(server.url(OPENAI), server.scene.keys[OPENAI]).chat.completions.with_raw_response
+        told = asked.create(model="m", messages=[{"role": "user", "content": "hello"}]).headers
+        assert (told["x-ratelimit-limit-requests"], told["x-ratelimit-remaining-requests"]) == ("10", "9")
+        assert told["x-ratelimit-limit-tokens"] == "9000"
+        sent = anthropic_client(server.url(ANTHROPIC), api_key=server.scene.keys[ANTHROPIC]).messages.with_raw_response
+        told = sent.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "hello"}]).headers
+        assert (told["anthropic-ratelimit-requests-limit"], told["anthropic-ratelimit-input-tokens-limit"]) == (
+            "10",
+            "9000",
+        )
+
+
+def test_a_redirect_leads_elsewhere(server: FakeProviders) -> None:
+    server.play(f"redirect(to={server.url(LOCAL)}/chat/completions) for elsewhere times 0")
+    assert chat(server, model="elsewhere").model == "elsewhere"
+    assert [entry.provider for entry in server.book.entries[-2:]] == [OPENAI, LOCAL]
+    server.play("")
+
+
+def test_models_can_be_looked_up(server: FakeProviders) -> None:
+    client = openai_client(server.url(OPENAI), server.scene.keys[OPENAI])
+    assert {model.id for model in client.models.list()} == {"thinker", "plain", "small"}
+    assert client.models.retrieve("gpt-5-mini").id == "gpt-5-mini"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("unknown-model")
+    assert (
+        anthropic_client(server.url(ANTHROPIC), api_key=server.scene.keys[ANTHROPIC]).models.retrieve("small").id
+        == "small"
+    )
+    assert (
+        google_client(server.url(GOOGLE), "v1beta", server.scene.keys[GOOGLE])
+        .models.get(model="small")
+        .input_token_limit
+        == 100
+    )
+
+
+def test_models_that_exist_have_the_prices_of_the_table() -> None:
+    card = priced("openai", "gpt-5-mini", context=5_000)
+    assert (card.reasoning, card.context) == (True, 5_000)
+    assert (card.input, card.cached, card.output) == pytest.approx((0.25, 0.025, 2.0))
+    assert priced("anthropic", "claude-haiku-4-5").cache_write > priced("anthropic", "claude-haiku-4-5").input
+    with pytest.raises(LookupError):
+        priced("openai", "no-such-model")
 
 
 def test_a_server_of_ones_own_wants_no_key_and_takes_what_openai_does_not(server: FakeProviders) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,9 +13,10 @@ from pydantic_ai import exceptions as failures
 from pydantic_ai.messages import ModelResponse, TextPart
 
 from support.providers import FakeProviders, Limits, Scene
-from support.providers.clients import Clients, messages, parameters, question
+from support.providers.clients import Clients, messages, parameters
 from support.providers.rules import Rule
 from support.providers.scene import ANTHROPIC, GOOGLE, LOCAL, OPENAI, OPENROUTER, RESPONSES
+from support.providers.texts import question
 
 ALL = [OPENAI, RESPONSES, OPENROUTER, LOCAL, ANTHROPIC, GOOGLE]
 TEXTS = question("One text, which is long enough to be quoted from.", "Another text, which is as long as that.")
@@ -204,3 +207,38 @@ def test_a_rule_of_a_test_s_own_sees_the_prompt(clients: Clients) -> None:
     clients.ask(LOCAL, TEXTS)
     with pytest.raises(failures.ModelServerError):
         clients.ask(LOCAL, question("a bomb", "no such thing"))
+
+
+def test_many_calls_at_once_meet_what_the_line_says_and_the_book_has_each_of_them() -> None:
+    scene = Scene(rules="5% refusal, 5% invalid, 5% 429, 2% 500, cut at 40", delay=0.05, seed=2)
+    with FakeProviders(scene) as server, Clients(server) as clients:
+        model, gate, met = clients.model(LOCAL), asyncio.Semaphore(64), Counter[str]()
+
+        async def one(number: int) -> None:
+            settings: Any = {"max_tokens": 900, "extra_headers": {"X-Client-Request-Id": f"call {number}"}}
+            text = question(f"The text {number}.", f"The text {number + 200}.")
+            async with gate:
+                try:
+                    response = await model.request(messages(text), settings, parameters())
+                except failures.ModelAPIError as failure:
+                    met[type(failure).__name__.removeprefix("_HTTP")] += 1
+                else:
+                    met["refusal" if response.finish_reason == "content_filter" else "answer"] += 1
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(one(number) for number in range(200)))
+
+        clients.run(all_of_them())
+        entries = server.book.entries
+        played = Counter(entry.scenario.partition(":")[0] for entry in entries)
+        assert {entry.request_id for entry in entries} == {f"call {number}" for number in range(200)}
+        assert set(played) == {"good", "refusal", "invalid", "429", "500", "cut"}
+        assert met == {
+            "answer": played["good"] + played["invalid"],
+            "refusal": played["refusal"],
+            "ModelRateLimitError": played["429"],
+            "ModelServerError": played["500"],
+            "ModelConnectionError": 1,
+        }
+        assert sum(entry.charged > 0 for entry in entries) == 200 - played["429"] - played["500"]
+        assert server.traffic.most > 40  # refusals come at once

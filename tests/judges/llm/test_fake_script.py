@@ -13,13 +13,12 @@ from support.providers import Book, Card, FakeProviders, Scene, Traits, digest, 
 from support.providers.answering import Answering
 from support.providers.anthropic_messages import AnthropicMessages
 from support.providers.asked import Asked
-from support.providers.clients import question
 from support.providers.openai_chat import LocalChat
 from support.providers.process import ProvidersProcess
 from support.providers.rules import choose, parse
 from support.providers.scene import LOCAL
 from support.providers.scripted import ScriptedJudge
-from support.providers.texts import two_texts
+from support.providers.texts import question, two_texts
 
 CARD = Card("m")
 

@@ -66,7 +66,7 @@ class Answering:
             asked.request_id, asked.batch, asked.number = request_id, batch, number
             self._begin(asked, entry)
             said = self._say(asked, identity)
-            answer = Answer(200, dialect.write(asked, said), {}, said, asked)
+            answer = Answer(200, dialect.write(asked, said), self._minute.headers(asked), said, asked)
             self._finish(asked, said, entry)
         except Refused as refused:
             answer = self._refuse(dialect, refused, entry)

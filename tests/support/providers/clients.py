@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -28,6 +27,7 @@ from pydantic_ai.providers.openrouter import OpenRouterProvider
 
 from support.providers.scene import ANTHROPIC, GOOGLE, LOCAL, OPENAI, OPENROUTER, RESPONSES
 from support.providers.server import FakeProviders
+from support.providers.texts import SCHEMA
 
 T = TypeVar("T")
 
@@ -39,28 +39,7 @@ MODELS = {
     ANTHROPIC: "claude-haiku-4-5",
     GOOGLE: "gemini-2.5-flash",
 }
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "evidence_1": {"type": "string"},
-        "evidence_2": {"type": "string"},
-        "reason": {"type": "string"},
-        "instructions_found": {"type": "boolean"},
-        "better": {"type": "string", "enum": ["1", "2"]},
-    },
-    "required": ["evidence_1", "evidence_2", "reason", "instructions_found", "better"],
-    "additionalProperties": False,
-}
 SYSTEM = "You compare two texts. Answer with JSON."
-
-
-def question(first: str, second: str) -> str:
-    """Two texts between lines with a nonce."""
-    parts = []
-    for seat, text in enumerate((first, second), start=1):
-        code = sha256(text.encode()).hexdigest()[:16]
-        parts.append(f"<<<TEXT {seat} {code}>>>\n{text}\n<<<END OF TEXT {seat} {code}>>>")
-    return "\n".join(parts) + "\nWhich one is better?"
 
 
 def model_of(server: FakeProviders, provider: str, name: str = "", key: str | None = None) -> Model:

@@ -23,7 +23,7 @@ from support.providers.openai_batches import OpenAiBatches
 from support.providers.openai_chat import LocalChat, OpenAiChat
 from support.providers.openai_responses import OpenAiResponses
 from support.providers.openrouter import OpenRouter
-from support.providers.scene import ANTHROPIC, GOOGLE, LOCAL, OPENAI, OPENROUTER, Scene
+from support.providers.scene import ANTHROPIC, GOOGLE, LOCAL, OPENAI, OPENROUTER, Card, Scene
 
 GOOGLE_PATH = re.compile(r"(?:(?P<upload>upload)/)?(?:download/)?v1(?:beta)?/(?P<name>[\w./-]+?)(?::(?P<verb>\w+))?")
 
@@ -63,6 +63,12 @@ class Front:
     def _nowhere(self, request: Request) -> Refused:
         return Refused(404, "no path", f"Invalid URL ({request.method} {request.path})")
 
+    def _card(self, model: str) -> Card:
+        card = self._answering.scene.card(self.provider, model)
+        if card is None:
+            raise Refused(404, "model", model, code="model_not_found")
+        return card
+
     def _models(self) -> list[str]:
         return [card.name for card in self._answering.scene.cards if card.provider in {"", self.provider}]
 
@@ -83,6 +89,10 @@ class OpenAiFront(Front):
         if (request.method, path) == ("GET", "models"):
             told = [{"id": name, "object": "model", "created": 0, "owned_by": self.provider} for name in self._models()]
             return as_json({"object": "list", "data": told})
+        if request.method == "GET" and path.startswith("models/"):
+            return as_json(
+                {"id": self._card(path[7:]).name, "object": "model", "created": 0, "owned_by": self.provider}
+            )
         return self._further(request, path, request_id)
 
     def _further(self, request: Request, path: str, request_id: str) -> Reply:
@@ -130,6 +140,8 @@ class AnthropicFront(Front):
         if (request.method, path) == ("GET", "v1/models"):
             told = [{"id": name, "type": "model", "display_name": name} for name in self._models()]
             return as_json({"data": told, "has_more": False, "first_id": None, "last_id": None})
+        if request.method == "GET" and path.startswith("v1/models/"):
+            return as_json({"id": self._card(path[10:]).name, "type": "model", "display_name": path[10:]})
         if path.startswith("v1/messages/batches"):
             return self.batches.handle(request, path.split("/")[3:])
         raise Refused(404, "model", "Not Found")
@@ -169,6 +181,10 @@ class GoogleFront(Front):
         raise Refused(404, "model", name)
 
     def _model(self, request: Request, model: str, verb: str, request_id: str) -> Reply:
+        if request.method == "GET" and not verb:
+            card = self._card(model)
+            told = {"name": f"models/{model}", "inputTokenLimit": card.context, "outputTokenLimit": card.max_output}
+            return as_json({**told, "supportedGenerationMethods": ["generateContent", "batchGenerateContent"]})
         if verb == "batchGenerateContent":
             return self.batches.create(request, model)
         if verb != "generateContent":

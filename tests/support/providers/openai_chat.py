@@ -56,7 +56,12 @@ class OpenAiChat:
         if limit is not None and limit > card.max_output:
             raise bad(f"max_tokens is too large: {limit}. This model supports at most {card.max_output}.", "max_tokens")
         schema = self._schema(body.get("response_format"), card)
-        return Asked(self.provider, card.name, card, self._prompt(body), limit, fields=fields(schema))
+        prompt = self._prompt(body)
+        if body.get("response_format") == {"type": "json_object"} and "json" not in prompt.lower():
+            raise bad(
+                "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+            )
+        return Asked(self.provider, card.name, card, prompt, limit, fields=fields(schema))
 
     def _card(self, body: dict[str, Any]) -> Card:
         model = body.get("model")

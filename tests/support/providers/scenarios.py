@@ -25,6 +25,8 @@ def refuse(rule: Rule, asked: Asked) -> None:
         raise too_many("requests", wait, form, scenario="429")
     if rule.name == "context":
         raise too_long(count(asked.prompt), count(asked.prompt) - 1, scenario="context")
+    if rule.name == "redirect":
+        raise Refused(307, "redirect", "Moved.", headers={"location": rule.settings["to"]}, scenario="redirect")
     if rule.name in ERRORS:
         status, kind, message, code = ERRORS[rule.name]
         headers = {"retry-after": rule.settings["retry_after"]} if "retry_after" in rule.settings else {}
@@ -169,4 +171,4 @@ TRICKS: dict[str, Callable[[Rule, Said], None]] = {
     "other_model": _other_model,
 }
 
-NAMES = frozenset({"good", "invalid", "429", "context", *ERRORS, *TEXTS, *WRONG, *ENDS, *TRICKS})
+NAMES = frozenset({"good", "invalid", "429", "context", "redirect", *ERRORS, *TEXTS, *WRONG, *ENDS, *TRICKS})

@@ -5,6 +5,8 @@ A scene is data, so it can be written into a file for providers in a process of 
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 OPENAI, RESPONSES, OPENROUTER, LOCAL = "openai", "openai-responses", "openrouter", "local"
@@ -19,11 +21,14 @@ KEYS = {
 }
 """What is accepted; "" means that nobody asks for a key."""
 
+THOUGHTS = 64  # tokens of a model that reasons
+
 
 class Card(msgspec.Struct, frozen=True):
     """A model: prices in US dollars per million tokens, and what it can do.
 
-    `samples` says whether it takes a temperature and the like; None leaves that to the provider.
+    A model that reasons spends `thinking_tokens` on each answer. `samples` says whether it takes a temperature and the
+    like; None leaves that to the provider.
     """
 
     name: str
@@ -40,6 +45,15 @@ class Card(msgspec.Struct, frozen=True):
     max_output: int = 32_000
     cache_from: int = 1_024
     samples: bool | None = None
+
+
+REASONING = {OPENAI: r"(gpt-[5-9]|o\d)", OPENROUTER: r"openai/(gpt-[5-9]|o\d)", GOOGLE: r"gemini-(2\.5|[3-9])"}
+
+
+def known(provider: str, model: str) -> Card:
+    """The card of a model by its name alone: families that reason are told by it."""
+    reasons = re.match(REASONING.get(provider, "$"), model) is not None
+    return Card(model, provider, reasoning=reasons, thinking_tokens=THOUGHTS if reasons else 0)
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -105,7 +119,7 @@ class Scene(msgspec.Struct, frozen=True):
         for card in self.cards:
             if card.name == model and card.provider in {"", provider}:
                 return card
-        return Card(model, provider) if self.any_model and "unknown" not in model else None
+        return known(provider, model) if self.any_model and "unknown" not in model else None
 
     def traits(self, model: str) -> Traits:
         """Who judges in the name of this model."""

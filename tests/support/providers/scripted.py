@@ -81,10 +81,16 @@ class ScriptedJudge:
         """Read the prompt and decide; raises `ValueError` if there are no two texts in it."""
         traits = self._scene.traits(asked.model)
         first, second = self._read(asked.prompt)
-        spoken = [SPEAKS_TO_JUDGE.search(text) is not None for text in (first, second)]
+        spoken = [speaks_to_judge(text) for text in (first, second)]
         found = any(spoken) and traits.notices
         if traits.gullible and spoken[0] != spoken[1]:
             return Verdict(first, second, "1" if spoken[0] else "2", found)
         parts = ("verdict", asked.model, digest(first), digest(second), asked.times if traits.unsteady else 0)
         wins = draw(self._scene.seed, *parts) < 1 / (1 + math.exp(-self.advantage(first, second, traits)))
         return Verdict(first, second, "1" if wins else "2", found)
+
+
+@lru_cache(4_096)
+def speaks_to_judge(text: str) -> bool:
+    """Whether a text gives instructions to whoever judges it, as far as a few plain forms go."""
+    return SPEAKS_TO_JUDGE.search(text) is not None

@@ -1,16 +1,31 @@
-"""Finding the two texts in a prompt, and naming a text by its words alone."""
+"""Finding the two texts in a prompt, naming a text by its words alone, and the simplest question with two texts."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterator
-from hashlib import blake2b
+from functools import lru_cache
+from hashlib import blake2b, sha256
+from typing import Any
 
 NONCE = re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{12,64}\b")
 LONGEST_MARKER = 160  # characters
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "evidence_1": {"type": "string"},
+        "evidence_2": {"type": "string"},
+        "reason": {"type": "string"},
+        "instructions_found": {"type": "boolean"},
+        "better": {"type": "string", "enum": ["1", "2"]},
+    },
+    "required": ["evidence_1", "evidence_2", "reason", "instructions_found", "better"],
+    "additionalProperties": False,
+}
 
 
+@lru_cache(4_096)
 def digest(text: str) -> str:
     """Names a text; white space and the form of its accents do not count."""
     words = " ".join(unicodedata.normalize("NFC", text).split())
@@ -47,3 +62,12 @@ def quote(text: str, words: int = 8) -> str:
     """The first words of a text, as they stand there."""
     found = re.match(rf"\s*(\S+(?:[^\S\n]+\S+){{0,{words - 1}}})", text)
     return found[1] if found else ""
+
+
+def question(first: str, second: str) -> str:
+    """Two texts between lines with a nonce."""
+    parts = []
+    for seat, text in enumerate((first, second), start=1):
+        code = sha256(text.encode()).hexdigest()[:16]
+        parts.append(f"<<<TEXT {seat} {code}>>>\n{text}\n<<<END OF TEXT {seat} {code}>>>")
+    return "\n".join(parts) + "\nWhich one is better?"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 from support.providers.asked import Asked, Refused
-from support.providers.scene import Limits
+from support.providers.scene import ANTHROPIC, OPENAI, OPENROUTER, Limits
 
 CHARACTERS = 4
 STEP = 128  # tokens by which a prefix is cached, as OpenAI documents it
@@ -81,6 +81,27 @@ class Minute:
             wait = max(1, -int(-(past[0][0] + 60 - now) // 1))
             raise too_many("requests" if over else "tokens", str(wait))
         past.append((now, tokens))
+
+    def headers(self, asked: Asked) -> dict[str, str]:
+        """What the provider says of its limits with each answer; Google says nothing."""
+        past = self._past[f"{asked.provider} {asked.model}"]
+        told = {
+            "requests": (self._limits.requests, len(past)),
+            "tokens": (self._limits.tokens, sum(size for _, size in past)),
+        }
+        headers = {}
+        for what, (limit, used) in told.items():
+            for form, number in (("limit", limit), ("remaining", max(0, limit - used))):
+                for name in LIMIT_HEADERS.get(asked.provider, ()) if limit else ():
+                    headers[name.format(what=what, form=form)] = str(number)
+        return headers
+
+
+LIMIT_HEADERS = {
+    OPENAI: ("x-ratelimit-{form}-{what}",),
+    OPENROUTER: ("x-ratelimit-{form}-{what}",),
+    ANTHROPIC: ("anthropic-ratelimit-{what}-{form}", "anthropic-ratelimit-input-{what}-{form}"),
+}
 
 
 def too_many(what: str, retry_after: str | None, form: str = "", scenario: str = "limit") -> Refused:

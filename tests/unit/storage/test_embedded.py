@@ -19,6 +19,7 @@ from pairmark.storage.embedded import EmbeddedServer, postgres_version
 from pairmark.storage.file_locks import exclusive
 from pairmark.storage.server_binaries import program
 from pairmark.storage.server_failures import explain
+from support.memory import places
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be other users")
 NOBODY = 65534
@@ -26,7 +27,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="pm-") as short:
+    with TemporaryDirectory(prefix="pm-", dir=places()[0]) as short:
         Path(short).chmod(0o755)
         yield Path(short) / "home"
 

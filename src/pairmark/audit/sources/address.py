@@ -41,7 +41,10 @@ class Source(Protocol):
         keys: Sequence[str],
         spelled: Sequence[Sequence[str | None]],
     ) -> None:
-        """Make the table `near` with the columns `names` of the rows whose columns `keys` are, as text, one of `spelled`."""
+        """Make the table `near` with the columns `names` of the rows whose columns `keys` are, as text, one of `spelled`.
+
+        These are all among the rows of `raw` that stand in `candidate`.
+        """
         ...
 
     def reach(self) -> Reach:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import adbc_driver_manager
-
 from pairmark.audit.sources.statements import literal, quoted
 
 COMMITTED = "#committed"
@@ -45,6 +43,8 @@ def committed(cursor: Any, table: str) -> str | None:
 
 def _asked(cursor: Any, table: str) -> Any:
     """Servers that only speak like a PostgreSQL may not know the question, and that must not end the transaction."""
+    import adbc_driver_manager  # noqa: PLC0415 - only names of this module are needed for other sources
+
     cursor.execute("SAVEPOINT commits")
     try:
         cursor.execute(KNOWN, (table,))

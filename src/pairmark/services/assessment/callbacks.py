@@ -18,20 +18,23 @@ from pairmark.messaging.messages import Message, Unusable, quarantine
 from pairmark.storage.connection import Tx, execute
 
 WINNERS = {"Essay A": "first", "Essay B": "second", "Tie": "tie"}
+LONGEST_EVIDENCE = 1_000
 FAILURES = frozenset({"refused", "truncated", "invalid", "blocked", "timed_out", "unavailable", "failed"})
 
 COUNT = """
 WITH told AS (
     SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::bool[], %b::text[], %b::text[], %b::text[], %b::text[],
-        %b::real[], %b::int[], %b::float8[]) WITH ORDINALITY AS a (i, e, k, w, s, j, p, m, t, c, r, x, n)),
+        %b::real[], %b::int[], %b::float8[], %b::bool[], %b::text[], %b::text[], %b::uuid[])
+        WITH ORDINALITY AS a (i, e, k, w, s, j, p, m, t, c, r, x, f, u, v, l, n)),
 placed AS (SELECT q.batch_id, q.ordinal, told.* FROM told JOIN comparison q ON q.id = told.i),
 comparing AS MATERIALIZED (
     SELECT id FROM batch WHERE id IN (SELECT batch_id FROM placed) AND status = 'PERFORMING_COMPARISONS'
     ORDER BY id FOR NO KEY UPDATE),
 recorded AS (
     INSERT INTO judgement (batch_id, ordinal, event_id, kind, winner, swapped, closing, judge, provider, model, justification,
-        confidence, response_time_ms, cost, recorded_at)
-    SELECT batch_id, ordinal, e, k, w, s, true, j, p, m, t, c, r, x, %s FROM placed JOIN comparing ON comparing.id = batch_id
+        confidence, response_time_ms, cost, instructions_found, evidence_1, evidence_2, call_id, recorded_at)
+    SELECT batch_id, ordinal, e, k, w, s, true, j, p, m, t, c, r, x, f, u, v, l, %s
+    FROM placed JOIN comparing ON comparing.id = batch_id
     ORDER BY n ON CONFLICT DO NOTHING RETURNING batch_id, kind),
 a AS (
     SELECT batch_id AS id, count(*) AS answered, count(*) FILTER (WHERE kind = 'verdict') AS counted
@@ -47,10 +50,11 @@ LEFT JOIN judgement j ON j.batch_id = q.batch_id AND j.ordinal = q.ordinal AND j
 """
 RECORD = """
 INSERT INTO judgement (batch_id, ordinal, event_id, kind, winner, swapped, closing, judge, provider, model, justification,
-    confidence, response_time_ms, cost, recorded_at)
-SELECT b, o, e, k, w, s, %s, j, p, m, t, c, r, x, %s
+    confidence, response_time_ms, cost, instructions_found, evidence_1, evidence_2, call_id, recorded_at)
+SELECT b, o, e, k, w, s, %s, j, p, m, t, c, r, x, f, u, v, l, %s
 FROM unnest(%b::uuid[], %b::int[], %b::uuid[], %b::text[], %b::text[], %b::bool[], %b::text[], %b::text[], %b::text[], %b::text[],
-    %b::real[], %b::int[], %b::float8[]) AS a (b, o, e, k, w, s, j, p, m, t, c, r, x)
+    %b::real[], %b::int[], %b::float8[], %b::bool[], %b::text[], %b::text[], %b::uuid[])
+    AS a (b, o, e, k, w, s, j, p, m, t, c, r, x, f, u, v, l)
 ON CONFLICT DO NOTHING
 """
 
@@ -122,6 +126,18 @@ def _columns(answers: Sequence[_Answer]) -> list[list[Any]]:
         [_confidence(event.confidence) for event in events],
         [min(max(event.response_time_ms or 0, 0), 2_000_000_000) for event in events],
         [event.cost_estimate or 0.0 for event in events],
+        *_of_models(told),
+    ]
+
+
+def _of_models(told: Sequence[dict[str, Any]]) -> list[list[Any]]:
+    """What a model says of a comparison beside its winner; other judges say none of it."""
+    found = [metadata.get("instructions_found") for metadata in told]
+    return [
+        [one if isinstance(one, bool) else None for one in found],
+        [_clean(str(metadata.get("evidence_1") or ""), LONGEST_EVIDENCE) for metadata in told],
+        [_clean(str(metadata.get("evidence_2") or ""), LONGEST_EVIDENCE) for metadata in told],
+        [_uuid(str(metadata.get("call_id") or "")) for metadata in told],
     ]
 
 

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from pairmark.clock import Clock
 from pairmark.domain.statuses import Status, StopReason
+from pairmark.judges.hostile import Finding, scan
 from pairmark.messaging.ownership import held_by_somebody
-from pairmark.services.assessment import batches, waves
+from pairmark.services.assessment import batches, review, waves
 from pairmark.services.assessment.batches import Batch
-from pairmark.services.assessment.evidence import read_asked
+from pairmark.services.assessment.evidence import read_asked, read_ranked
 from pairmark.services.assessment.finalization import Finalization
 from pairmark.storage.connection import Database, Tx, execute
 from pairmark.storage.texts import LONGEST_TEXT, TextStore
@@ -40,9 +41,9 @@ WITH RECURSIVE earlier AS (
     RETURNING batch_id, ordinal
 )
 INSERT INTO judgement (batch_id, ordinal, event_id, kind, winner, swapped, closing, reused, judge, provider, model, justification,
-    confidence, response_time_ms, cost, recorded_at)
+    confidence, response_time_ms, cost, recorded_at, instructions_found, evidence_1, evidence_2, call_id)
 SELECT k.batch_id, k.ordinal, j.event_id, j.kind, j.winner, j.swapped, true, true, j.judge, j.provider, j.model, j.justification,
-    j.confidence, j.response_time_ms, 0, j.recorded_at
+    j.confidence, j.response_time_ms, 0, j.recorded_at, j.instructions_found, j.evidence_1, j.evidence_2, j.call_id
 FROM kept k JOIN old o ON o.ordinal = k.ordinal
 JOIN judgement j ON j.batch_id = o.batch_id AND j.ordinal = o.old_ordinal AND j.closing AND j.kind = 'verdict'
 """
@@ -75,6 +76,7 @@ class _Look:
     words: list[int] = field(default_factory=list)
     problems: list[str | None] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    found: dict[int, list[Finding]] = field(default_factory=dict)
 
 
 class Content:
@@ -104,7 +106,7 @@ class Content:
                 "SELECT ordinal, essay_id, text_storage_id FROM essay WHERE batch_id = %s ORDER BY ordinal",
                 [seen.id],
             )
-        look = self._look([row[2] for row in essays])
+        look = self._look([row[2] for row in essays], scanned=seen.asks_models)
         if look.missing:
             there = self._somebody_fetches()
             if there or self._texts.any_fetched():
@@ -114,15 +116,22 @@ class Content:
         bad = [f"{row[1]} ({problem})" for row, problem in zip(essays, look.problems, strict=True) if problem]
         if bad:
             return self._finalization.fail(seen, StopReason.TEXTS_UNUSABLE, texts_unusable(bad, len(essays)))
-        if len(essays) < 2:
+        with self._database.transaction("assessment") as tx:
+            if seen.asks_models and not review.hold_before(tx, seen, look.found, self._clock.now()):
+                return False
+            ranked = len(read_ranked(tx, seen.id))
+        if ranked < 2:
             return self._finalization.finalize_single_essay(seen)
         return self._begin(seen, [(row[1], row[2]) for row in essays])
 
-    def _look(self, storage_ids: Sequence[str]) -> _Look:
-        """Read the texts, some at a time."""
+    def _look(self, storage_ids: Sequence[str], *, scanned: bool) -> _Look:
+        """Read the texts, some at a time; `scanned`: look for what speaks to a model."""
         look = _Look()
         for portion in _portions(storage_ids):
             bodies = self._texts.fetch(portion)
+            for place, one in enumerate(portion, start=len(look.words)) if scanned else ():
+                if found := scan(bodies.get(one, "")):
+                    look.found[place] = found
             look.words += [len(bodies.get(one, "").split()) for one in portion]
             look.problems += [_problem(bodies.get(one)) for one in portion]
             look.missing += [one for one in portion if one not in bodies]
@@ -152,7 +161,7 @@ class Content:
                 self._reuse(tx, batch.id, batch.parent_id)
                 batch = batches.read(tx, seen.id) or batch
             first, second, blocked = read_asked(tx, seen.id)
-            plan = waves.plan(batch, (first, second), blocked, None)
+            plan = waves.plan(batch, (first, second), blocked, None, read_ranked(tx, seen.id))
             if plan is None:  # earlier generations have asked it all: the next decision scores what was taken over
                 deadline = self._clock.now() + timedelta(seconds=batch.design.deadline_seconds)
                 return batches.move(tx, batch, Status.PERFORMING_COMPARISONS, due=True, deadline=deadline)

@@ -14,7 +14,7 @@ from pairmark.clock import Clock
 from pairmark.domain import stopping
 from pairmark.domain.statuses import Status, StopReason
 from pairmark.errors import Busy
-from pairmark.services.assessment import batches, waves
+from pairmark.services.assessment import batches, review, waves
 from pairmark.services.assessment.batches import Batch
 from pairmark.services.assessment.content import Content
 from pairmark.services.assessment.evidence import Evidence, Standing, read_asked, read_evidence, standing
@@ -105,7 +105,7 @@ class Continuation:
         theta = now_standing.theta
         if theta is None and seen.both_orders:
             theta = evidence.provisional()
-        plan = waves.plan(seen, (first, second), blocked, theta)
+        plan = waves.plan(seen, (first, second), blocked, theta, evidence.ordinals)
         if plan is None:
             return self._begin_scoring(seen, StopReason.NOTHING_LEFT_TO_ASK, now_standing, evidence)
         return self._next_wave(seen, plan, now_standing)
@@ -158,15 +158,17 @@ class Continuation:
         `known` is what was read before the cut-off: its fit is used if nothing was added since.
         """
         with self._database.transaction("assessment") as tx:
-            evidence = read_evidence(tx, seen.id, by_judge=seen.asks_models)
+            held = review.found_by_models(tx, seen)
+            evidence = read_evidence(tx, seen.id, {one.ordinal for one in held}, by_judge=seen.asks_models)
         if known is not None and known.digest == evidence.digest:
             evidence = known
         try:
             scores = score(seen, _required(evidence))
         except ValueError as error:
-            message = f"The verdicts carry no scale: {error}.{self._usual_reason(seen)}"
-            return self._finalization.fail(seen, StopReason.SCORING_FAILED, message)
-        return self._finalization.finalize_scoring(seen, scores)
+            without = f" without what is held for review ({len(held)} texts)" if held else ""
+            message = f"The verdicts carry no scale{without}: {error}.{self._usual_reason(seen)}"
+            return self._finalization.fail(seen, StopReason.SCORING_FAILED, message, held)
+        return self._finalization.finalize_scoring(seen, scores, held)
 
 
 def _required(evidence: Evidence) -> Evidence:

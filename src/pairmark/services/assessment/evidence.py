@@ -4,6 +4,7 @@ Reads under no lock: callers take decisions on it by compare-and-set only. Input
 judgements give the same scores to the last bit (G14).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 OUTCOMES = {"first": 1.0, "tie": 0.5, "second": 0.0}
 ASKED = "SELECT first, second FROM comparison WHERE batch_id = %s ORDER BY ordinal"
 COUNTED = """
-SELECT c.first, c.second, j.winner, j.swapped, c.ordinal, j.judge FROM judgement j JOIN comparison c USING (batch_id, ordinal)
+SELECT c.first, c.second, j.winner, j.swapped, c.ordinal, j.judge, j.instructions_found IS NOT NULL
+FROM judgement j JOIN comparison c USING (batch_id, ordinal)
 WHERE j.batch_id = %s AND j.closing AND j.kind = 'verdict' ORDER BY c.ordinal
 """
+RANKED = "SELECT ordinal, essay_id FROM essay WHERE batch_id = %s AND held IS NULL ORDER BY ordinal"
 UNAVAILABLE = """
 SELECT DISTINCT least(c.first, c.second), greatest(c.first, c.second) FROM judgement j JOIN comparison c USING (batch_id, ordinal)
 WHERE j.batch_id = %s AND j.kind = 'unavailable'
@@ -33,15 +36,17 @@ WHERE j.batch_id = %s AND j.kind = 'unavailable'
 
 @dataclass(frozen=True)
 class Evidence:
-    """Counted verdicts of one batch: essays by ordinal, `outcome` 1 when the first essay won, .5 a tie, 0 otherwise.
+    """Counted verdicts of one batch between essays that are not held: `outcome` 1 when the first essay won, .5 a tie, 0 otherwise.
 
-    `judges` names who gave each, where language models are among them: the fit then knows how each is swayed by the order.
+    `ordinals` are the essays' places in the batch; `first` and `second` count among these essays only. `judges` names who gave
+    each verdict, where language models are among them: the fit then knows how each is swayed by the order.
     """
 
     essay_ids: list[str]
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     outcome: NDArray[np.float64]
+    ordinals: NDArray[np.int64]
     judges: list[str] | None = None
 
     @property
@@ -102,17 +107,33 @@ class Evidence:
                 return fit(data, order_effect=order)  # a start saves time only; the scores do not depend on it
 
 
-def read_evidence(tx: Tx, batch_id: UUID, *, by_judge: bool = False) -> Evidence:
-    """Every counted verdict of the batch at this moment. A swapped verdict keeps its winner and turns its order."""
-    essay_ids = values(execute(tx, "SELECT essay_id FROM essay WHERE batch_id = %s ORDER BY ordinal", [batch_id]))
+def read_evidence(tx: Tx, batch_id: UUID, doubted: Collection[int] = (), *, by_judge: bool = False) -> Evidence:
+    """Every counted verdict of the batch at this moment. A swapped verdict keeps its winner and turns its order.
+
+    Verdicts of models about `doubted` essays have no weight; such an essay stays only where people have judged it, too.
+    """
+    essays = execute(tx, RANKED, [batch_id])
     rows = execute(tx, COUNTED, [batch_id])
-    first = np.array([row[0] for row in rows], dtype=np.int64)
-    second = np.array([row[1] for row in rows], dtype=np.int64)
+    if doubted:
+        rows = [row for row in rows if not (row[6] and (row[0] in doubted or row[1] in doubted))]
+        left = {ordinal for row in rows for ordinal in row[:2]}
+        essays = [row for row in essays if row[0] not in doubted or row[0] in left]
+    place = {row[0]: number for number, row in enumerate(essays)}
+    rows = [row for row in rows if row[0] in place and row[1] in place]
+    first = np.array([place[row[0]] for row in rows], dtype=np.int64)
+    second = np.array([place[row[1]] for row in rows], dtype=np.int64)
     outcome = np.array([OUTCOMES[row[2]] for row in rows], dtype=np.float64)
     swapped = np.array([row[3] for row in rows], dtype=bool)
     shown_first, shown_second = np.where(swapped, second, first), np.where(swapped, first, second)
+    turned = np.where(swapped, 1.0 - outcome, outcome)
     judges = [row[5] for row in rows] if by_judge else None
-    return Evidence(essay_ids, shown_first, shown_second, np.where(swapped, 1.0 - outcome, outcome), judges)
+    ordinals = np.array(list(place), dtype=np.int64)
+    return Evidence([row[1] for row in essays], shown_first, shown_second, turned, ordinals, judges)
+
+
+def read_ranked(tx: Tx, batch_id: UUID) -> NDArray[np.int64]:
+    """Ordinals of the essays that take part: all but those held for review."""
+    return np.array(values(execute(tx, RANKED, [batch_id])), dtype=np.int64)
 
 
 def read_asked(tx: Tx, batch_id: UUID) -> tuple[NDArray[np.int64], NDArray[np.int64], list[tuple[int, int]]]:

@@ -18,7 +18,7 @@ from pairmark.clock import Clock
 from pairmark.domain.statuses import Status, StopReason
 from pairmark.errors import Busy
 from pairmark.messaging.backoff import delay_seconds
-from pairmark.messaging.ownership import OwnedConnection
+from pairmark.messaging.ownership import Lookout, OwnedConnection
 from pairmark.services.assessment import batches
 from pairmark.services.assessment.content import FETCHING, texts_unusable
 from pairmark.services.assessment.finalization import Finalization
@@ -102,6 +102,7 @@ class Fetching:
         self._clock = clock
         self._spread = spread
         self._owned = OwnedConnection(database, "assessment")
+        self._lookout = Lookout(self._owned, clock)
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="pairmark-content")
         self._after = FIRST
         self._failures: dict[UUID, tuple[int, float]] = {}
@@ -124,9 +125,16 @@ class Fetching:
         """Whether this process is the one that fetches; proved, for the lock may have gone with its connection."""
         try:
             self._owned.prove()
-            return self._owned.try_own(FETCHING)
+            if self._owned.try_own(FETCHING):
+                return True
+            self._lookout.look(FETCHING)
         except Busy as busy:
             raise self._owned.lost(busy) from busy
+        return False
+
+    def beat(self) -> None:
+        """Show that this process is not stopped, however long a round lasts."""
+        self._owned.beat()
 
     def stop(self) -> None:
         """Ask for no further text until told to go on, and wait for none."""

@@ -22,13 +22,18 @@ from pairmark.events.catalogue import (
 )
 from pairmark.events.envelope import outgoing
 from pairmark.messaging import outbox
-from pairmark.services.assessment import batches
+from pairmark.services.assessment import batches, review
 from pairmark.services.assessment.batches import Batch
 from pairmark.services.assessment.intake import SOURCE
+from pairmark.services.assessment.review import Hold
 from pairmark.services.assessment.scores import Scores
 from pairmark.storage.connection import Database, Tx, execute, values
 
 CANCEL_TRIES = 20
+USABLE = "SELECT essay_id FROM essay WHERE batch_id = %s AND problem IS NULL AND held IS NULL ORDER BY ordinal"
+LEFT_OUT = """
+SELECT essay_id FROM essay WHERE batch_id = %s AND (problem IS NOT NULL OR held IS NOT NULL) ORDER BY ordinal
+"""
 
 
 class Finalization:
@@ -38,29 +43,27 @@ class Finalization:
         self._database = database
         self._clock = clock
 
-    def finalize_scoring(self, seen: Batch, scores: Scores) -> bool:
-        """A scored batch: the status follows from the reason fixed when scoring began."""
+    def finalize_scoring(self, seen: Batch, scores: Scores, held: Sequence[Hold] = ()) -> bool:
+        """A scored batch: the status follows from the reason fixed when scoring began. `held` joins the review queue with it."""
         if seen.status is not Status.SCORING or seen.stop_reason is None:
             return False
         status = STATUS_OF_STOP[StopReason(seen.stop_reason)]
         with self._database.transaction("assessment") as tx:
             if not self._end(tx, seen, status, StopReason(seen.stop_reason), None):
                 return False
+            unranked = {one.ordinal for one in held} - set(scores.ordinals)
+            review.store(tx, seen.id, held, unranked, self._clock.now())
             scores.store(tx, seen.id)
             self._announce_complete(tx, seen, StopReason(seen.stop_reason), scores)
         return True
 
     def finalize_single_essay(self, seen: Batch) -> bool:
-        """Fewer than two usable essays: complete, with nothing compared and nothing charged."""
+        """Fewer than two essays to rank: complete, with nothing compared and nothing charged."""
         reason = StopReason.INSUFFICIENT_ESSAYS
         with self._database.transaction("assessment") as tx:
             if not self._end(tx, seen, STATUS_OF_STOP[reason], reason, None):
                 return False
-            usable = values(
-                execute(
-                    tx, "SELECT essay_id FROM essay WHERE batch_id = %s AND problem IS NULL ORDER BY ordinal", [seen.id]
-                )
-            )
+            usable = values(execute(tx, USABLE, [seen.id]))
             self._announce_complete(tx, seen, reason, Scores.of_single(usable))
         return True
 
@@ -81,10 +84,13 @@ class Finalization:
         self._append(tx, seen, [failed])
         return True
 
-    def fail(self, seen: Batch, reason: StopReason, error: str) -> bool:
-        """`finalize_failure` in a transaction of its own."""
+    def fail(self, seen: Batch, reason: StopReason, error: str, held: Sequence[Hold] = ()) -> bool:
+        """`finalize_failure` in a transaction of its own; `held` joins the review queue with it, for the next generation."""
         with self._database.transaction("assessment") as tx:
-            return self.finalize_failure(tx, seen, reason, error)
+            done = self.finalize_failure(tx, seen, reason, error)
+            if done:
+                review.store(tx, seen.id, held, {one.ordinal for one in held}, self._clock.now())
+        return done
 
     def cancel(self, batch_id: UUID, who: str) -> Batch | None:
         """Cancel the batch wherever it stands. Only cancel reads again and tries again; returns the batch as it is then."""
@@ -107,11 +113,7 @@ class Finalization:
     def _announce_complete(self, tx: Tx, seen: Batch, reason: StopReason, scores: Scores) -> None:
         row = execute(tx, "SELECT counted, reused, sent, answered FROM batch WHERE id = %s", [seen.id])[0]
         counted = int(row[0])
-        failed = values(
-            execute(
-                tx, "SELECT essay_id FROM essay WHERE batch_id = %s AND problem IS NOT NULL ORDER BY ordinal", [seen.id]
-            )
-        )
+        failed = values(execute(tx, LEFT_OUT, [seen.id]))
         now = self._clock.now()
         self._append(
             tx,

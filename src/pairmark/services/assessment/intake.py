@@ -1,11 +1,12 @@
 """Taking a request in: batch, essays and the request for credits, in one transaction. The same request twice is one batch (G13).
 
 Texts that come with a request are put into the content store first; should the transaction fail, they lie there and harm nobody.
+A request that can never be worked on is answered at once; one that lacks what somebody can set right here is held.
 """
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -21,6 +22,9 @@ from pairmark.messaging.messages import Message
 from pairmark.messaging.transport import MAX_REQUEST
 from pairmark.storage.connection import Tx, execute
 from pairmark.storage.texts import TextStore
+
+if TYPE_CHECKING:
+    from pairmark.services.assessment.refusal import Refusal
 
 SOURCE = "assessment"
 LONGEST_ID = 500
@@ -40,20 +44,36 @@ SELECT %s, ordinal - 1, essay_id, storage_id FROM unnest(%s::text[], %s::text[])
 """
 
 
+class Unworkable(Exception):
+    """A request that makes no sense as a whole, whoever reads it and when."""
+
+
 class Intake:
     """Handler of assessment requests."""
 
-    def __init__(self, texts: TextStore, clock: Clock, judge: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, texts: TextStore, refusal: "Refusal", clock: Clock, judge: tuple[str, str] | None = None
+    ) -> None:
         """`judge`: name and digest of who judges where a request names nobody."""
         self._texts = texts
+        self._refusal = refusal
         self._clock = clock
         self._judge = judge
 
     def __call__(self, tx: Tx, messages: Sequence[Message]) -> None:
         """Make a batch of each request that is not known yet."""
         for message in messages:
-            if isinstance(message.event, AssessmentRequested):
-                self._take_in(tx, message, self._with_judge(message.event))
+            request = message.event
+            if not isinstance(request, AssessmentRequested):
+                continue
+            _check_entity(request)
+            try:
+                _check(request, len(message.delivery.body))
+            except Unworkable as why:
+                essays = len(request.essays_for_cj)
+                self._refusal.refuse(tx, request.entity_id, message.correlation_id, str(why), essays)
+            else:
+                self._take_in(tx, message, self._with_judge(request))
 
     def _with_judge(self, request: AssessmentRequested) -> AssessmentRequested:
         if request.design.judge:
@@ -67,10 +87,7 @@ class Intake:
         return replace(request, design=replace(request.design, judge=name, judge_digest=digest))
 
     def _take_in(self, tx: Tx, message: Message, request: AssessmentRequested) -> None:
-        _check(request)
         essays = sorted(request.essays_for_cj, key=lambda essay: essay.essay_id)
-        if len(message.delivery.body) > MAX_REQUEST:
-            raise BrokenData(f"Request {request.entity_id} is so long that its result could not be sent.")
         budget = budget_of(request.design, len(essays))
         batch = job_id(request.entity_id)
         if not execute(tx, INSERT_BATCH, self._row(message, request, budget)):
@@ -119,23 +136,36 @@ class Intake:
         }
 
 
-def _check(request: AssessmentRequested) -> None:
-    """What no field by itself can say about a request."""
-    essays = request.essays_for_cj
+def _check_entity(request: AssessmentRequested) -> None:
+    """Without a batch to name, nobody can be answered."""
     if not 0 < len(request.entity_id) <= LONGEST_ID:
         raise BrokenData(f"A request has no entity_id, or one of more than {LONGEST_ID} characters.")
-    if not essays or len({essay.essay_id for essay in essays}) != len(essays):
-        raise BrokenData(f"Request {request.entity_id} has no essays or names one twice.")
+    if "\x00" in request.entity_id:
+        raise BrokenData(f"Request {request.entity_id} has an entity_id that no database can hold.")
+
+
+def _check(request: AssessmentRequested, length: int) -> None:
+    """What no field by itself can say about a request."""
+    essays, design = request.essays_for_cj, request.design
+    if not essays:
+        raise Unworkable("The request has no essays.")
+    if len({essay.essay_id for essay in essays}) != len(essays):
+        raise Unworkable("The request names an essay twice.")
     if len(essays) > MOST_ESSAYS:
-        raise BrokenData(
-            f"Request {request.entity_id} holds {len(essays):,} essays; one batch takes at most {MOST_ESSAYS:,}.",
-            remedy="Send them as several requests.",
+        raise Unworkable(
+            f"The request holds {len(essays):,} essays; one batch takes at most {MOST_ESSAYS:,}. Send them as several requests."
         )
     without = [essay.essay_id for essay in essays if essay.text is None and essay.text_storage_id is None]
     if without:
-        raise BrokenData(f"Request {request.entity_id} gives neither text nor text_storage_id of {without[0]}.")
+        raise Unworkable(f"The request gives neither text nor text_storage_id of {without[0]}.")
     if not request.user_id and not request.org_id:
-        raise BrokenData(f"Request {request.entity_id} names neither a user nor an organisation.")
+        raise Unworkable("The request names neither a user nor an organisation.")
+    kept = (request.user_id, request.org_id, request.parent_id, request.assignment_id, design.name, design.judge,
+            design.judge_digest)  # fmt: skip
+    if any("\x00" in one for one in kept if one):
+        raise Unworkable("The request holds a zero character where a name is wanted.")
+    if length > MAX_REQUEST:
+        raise Unworkable(f"The request is so long ({length:,} characters) that its result could not be sent.")
 
 
 def budget_of(design: Design, essays: int) -> int:

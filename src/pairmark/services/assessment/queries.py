@@ -9,6 +9,7 @@ from uuid import UUID
 from pairmark.domain.statuses import Status
 from pairmark.services.assessment import batches, content
 from pairmark.services.assessment.batches import Batch
+from pairmark.services.assessment.review_queue import OF_BATCH, Held
 from pairmark.storage.connection import Database, execute
 
 JUDGEMENTS = """
@@ -41,6 +42,7 @@ class StoredResult:
     reliability: float | None
     ssr: float | None
     input_digest: str | None
+    held: list[Held]
 
 
 class AssessmentQueries:
@@ -95,9 +97,10 @@ class AssessmentQueries:
                 [batch_id],
             )
             judges = execute(tx, JUDGES, [batch_id])
+            held = [Held(*row) for row in execute(tx, OF_BATCH, [batch_id])]
         reliability, ssr, digest = result[0] if result else (None, None, None)
         return StoredResult(
-            batch, scores, [tuple(row) for row in waves], [tuple(row) for row in judges], reliability, ssr, digest
+            batch, scores, [tuple(row) for row in waves], [tuple(row) for row in judges], reliability, ssr, digest, held
         )
 
     def judgements(self, batch_id: UUID) -> list[dict[str, object]]:

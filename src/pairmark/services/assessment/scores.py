@@ -31,8 +31,9 @@ SELECT %s, o, r, t, s, n, c, w FROM unnest(%s::int[], %s::int[], %s::float8[], %
 
 @dataclass(frozen=True)
 class Scores:
-    """Columns by essay ordinal, and the figures of the whole scale."""
+    """Columns in the order of the essays' ordinals, and the figures of the whole scale."""
 
+    ordinals: list[int]
     essay_ids: list[str]
     rank: list[int]
     theta: list[float]
@@ -49,14 +50,21 @@ class Scores:
     @classmethod
     def of_single(cls, essay_ids: list[str]) -> "Scores":
         """Nothing to compare: the essays are named, not scored."""
-        return cls(essay_ids, [], [], [], [], [], [], None, None, None, "", {"note": "fewer than two essays"})
+        return cls([], essay_ids, [], [], [], [], [], [], None, None, None, "", {"note": "fewer than two essays"})
 
     def store(self, tx: Tx, batch_id: UUID) -> None:
         """Write result and scores, once."""
         metadata = msgspec.json.encode(self.metadata).decode()
         execute(tx, INSERT_RESULT, [batch_id, self.reliability, self.ssr, self.prior_sd, self.input_digest, metadata])
-        ordinals = list(range(len(self.rank)))
-        columns = [ordinals, self.rank, self.theta, self.standard_error, self.normalized, self.comparisons, self.wins]
+        columns = [
+            self.ordinals,
+            self.rank,
+            self.theta,
+            self.standard_error,
+            self.normalized,
+            self.comparisons,
+            self.wins,
+        ]
         execute(tx, INSERT_SCORES, [batch_id, *columns])
 
     def essay_results(self) -> list[EssayResult]:
@@ -87,6 +95,7 @@ def score(batch: Batch, evidence: Evidence) -> Scores:
     normalized = (theta - theta.min()) / span if span > 0 else np.full(len(theta), 0.5)
     reliability = empirical_bayes(result)
     return Scores(
+        ordinals=evidence.ordinals.tolist(),
         essay_ids=evidence.essay_ids,
         rank=[int(rank) for rank in result.ranks()],
         theta=theta.tolist(),

@@ -63,28 +63,34 @@ def plan(
     asked: tuple[Ints, Ints],
     blocked: Sequence[tuple[int, int]],
     theta: Floats | None,
+    ranked: Ints,
 ) -> Plan | None:
-    """Choose the next wave's pairs; None when nothing is left to ask."""
+    """Choose the next wave's pairs among the essays that take part (`theta` is theirs); None when nothing is left to ask."""
     from pairmark.stats.pairing import plan_wave  # noqa: PLC0415 - start-up time
     from pairmark.stats.rules import adaptive, in_both_orders  # noqa: PLC0415
 
     first, second = asked
+    place = np.full(batch.essays, -1)
+    place[ranked] = np.arange(len(ranked))
+    among = (place[first] >= 0) & (place[second] >= 0)
+    closed = place[np.array(blocked, dtype=np.int64).reshape(-1, 2)]
     # People who pay for a number of comparisons per essay expect equal appearances; of models the fewest calls are wanted.
     rule = in_both_orders(adaptive) if batch.both_orders else plan_wave
     wave_size = stopping.wave_size_in_both_orders if batch.both_orders else stopping.wave_size
     pairs = rule(
-        batch.essays,
-        first,
-        second,
-        size=wave_size(batch.essays, batch.tally),
+        len(ranked),
+        place[first[among]],
+        place[second[among]],
+        size=wave_size(len(ranked), batch.tally),
         theta=theta,
         seed=batch.design.seed,
         pair_limit=batch.design.pair_limit,
-        blocked=np.array(blocked, dtype=np.int64).reshape(-1, 2) if blocked else None,
+        blocked=closed[(closed >= 0).all(axis=1)] if blocked else None,
         wave=batch.wave,
     )
     if not len(pairs):
         return None
+    pairs = ranked[pairs]
     return Plan(pairs, _repeats(batch.essays, first, second, pairs))
 
 

@@ -58,25 +58,32 @@ class FrontDesk:
         self._database = database
         self._clock = clock
 
-    def submit(self, request: Request) -> Ticket:
-        """The batch for this request: the one that exists, or the next generation if that ended without a result."""
+    def submit(self, request: Request, *, after: str | None = None) -> Ticket:
+        """The batch for this request: the one that exists, or the next generation if that ended without a result.
+
+        `after`: the entity whose result shall be followed by another generation, if it still is the latest.
+        """
         with self._database.transaction("lifecycle") as tx:
             execute(tx, "SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))", [request.digest])
             latest = execute(tx, LATEST, [request.digest])
-            if latest and latest[0][3] not in ENDED_WITHOUT_RESULT:
+            if latest and latest[0][3] not in ENDED_WITHOUT_RESULT and latest[0][0] != after:
                 entity, job, generation, _ = latest[0]
                 return Ticket(entity, UUID(job), generation, opened=False)
             generation = latest[0][2] + 1 if latest else 1
             return self._open(tx, request, generation, latest[0][0] if latest else None)
 
-    def reopen(self, entity: str) -> Ticket | None:
-        """The next generation of a request that was made before, from the request as it was kept."""
+    def reopen(self, entity: str, *, after_result: bool = False) -> Ticket | None:
+        """The next generation of a request that was made before, from the request as it was kept.
+
+        `after_result`: also of one that is complete.
+        """
         with self._database.transaction("lifecycle") as tx:
             rows = execute(tx, "SELECT request_digest, request::text FROM batch WHERE entity_id = %s", [entity])
         if not rows:
             return None
         event = msgspec.json.decode(rows[0][1], type=AssessmentRequested)
-        return self.submit(Request(rows[0][0], event.essays_for_cj, event.design, event.user_id or "", event.org_id))
+        request = Request(rows[0][0], event.essays_for_cj, event.design, event.user_id or "", event.org_id)
+        return self.submit(request, after=entity if after_result else None)
 
     def _open(self, tx: Tx, request: Request, generation: int, parent: str | None) -> Ticket:
         entity, now = str(entity_id(request.digest, generation)), self._clock.now()
