@@ -125,6 +125,29 @@ def test_calls_out_while_the_database_is_cut_off_are_recorded_when_it_is_back(sy
     assert violations(database) == []
 
 
+def test_chunks_that_want_no_call_any_more_are_closed_beside_those_that_do(system, database):
+    """A new attempt asks for comparisons that were answered before, and for some that were not."""
+    judge = Metered()
+    put(system, judge)
+    submit(system, 4, stability_threshold=0.0)
+    system.drain()
+    asked = len(judge.comparisons)
+    with database.connect() as connection:
+        connection.execute("UPDATE judging.batch SET closed = false")
+        connection.execute(
+            "INSERT INTO judging.chunk (id, batch_id, attempt, questions, next_attempt_at) "
+            "SELECT gen_random_uuid(), batch_id, 2, questions, '-infinity' FROM judging.chunk ORDER BY position LIMIT 1"
+        )
+        connection.execute(
+            "INSERT INTO judging.chunk (id, batch_id, attempt, questions, next_attempt_at) "
+            "SELECT gen_random_uuid(), batch_id, 2, jsonb_build_array(jsonb_set(jsonb_set(questions->0, '{0}', "
+            "to_jsonb(gen_random_uuid()::text)), '{5}', '99')), '-infinity' FROM judging.chunk ORDER BY position LIMIT 1"
+        )
+    system.asker.step()
+    assert len(judge.comparisons) == asked + 1
+    assert rows(database, "SELECT count(*) FROM judging.chunk WHERE open") == [(0,)]
+
+
 def test_a_batch_that_ends_while_it_is_asked_is_asked_no_further(system, database):
     judge = Metered(lambda question, number: cancel() if number == 12 else None, concurrency=1)
     cancelled = []

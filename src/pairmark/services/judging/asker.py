@@ -207,8 +207,10 @@ class Asker:
             if question.request_id in chunk.known
         ]
         work = [(c, question) for c in chunks for question in c.questions if question.request_id not in c.known]
-        if known or not work:
-            self._verdicts.record(known, self._token, () if work else chunks)
+        wanted = {chunk.id for chunk, _ in work}
+        done = [chunk for chunk in chunks if chunk.id not in wanted] if _is_model(judge) or not work else []
+        if known or done:
+            self._verdicts.record(known, self._token, done)
         if work and _is_model(judge):
             self._fetch(text for _, one in work for text in (one.first_text, one.second_text))
             self._flight.add(batch_id, judge, work)
