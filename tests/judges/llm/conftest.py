@@ -1,10 +1,12 @@
 """Models as judges, and the fake providers they are asked of."""
 
 from collections.abc import Callable, Iterator
+from time import monotonic
 
 import pytest
 
 from pairmark.judges.llm.judge import LanguageModelJudge
+from pairmark.judges.llm.sending import LONGEST_WAIT, Breaker, Limits, Sending
 from support.models import config
 from support.providers import FakeProviders, Scene
 
@@ -28,11 +30,16 @@ def providers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., FakePro
 
 @pytest.fixture
 def judge() -> Iterator[Callable[..., LanguageModelJudge]]:
-    """Makes judges and closes them."""
+    """Makes judges that wait for nothing between their requests, and closes them."""
     made: list[LanguageModelJudge] = []
 
+    async def no_time(seconds: float) -> None:
+        assert seconds <= LONGEST_WAIT
+
     def make(name: str = "openai:judge-1", **options: object) -> LanguageModelJudge:
-        made.append(LanguageModelJudge(config(name, **options)))
+        told = config(name, **options)
+        limits = Limits(told.requests_per_minute, told.tokens_per_minute, monotonic)
+        made.append(LanguageModelJudge(told, sending=Sending(limits, Breaker(monotonic), sleep=no_time)))
         return made[-1]
 
     yield make

@@ -7,7 +7,7 @@ environment when the judge is built, in `provider`.
 import difflib
 import re
 from hashlib import sha256
-from typing import Literal, NoReturn
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -181,13 +181,11 @@ def _provider(kind: str, name: str) -> str:
         return kind
     model = name.partition(":")[2].strip() or "MODEL"
     if kind in OTHER_NAMES:
-        _refuse(kind, f"Write {OTHER_NAMES[kind]}:{model}.")
-    if kind in SERVERS:
-        _refuse(kind, f"Name the server by its URL: {SERVERS[kind].replace('MODEL', model)}.")
-    _refuse(kind, f"Name it by the URL of its OpenAI-compatible API: https://HOST/v1#{model}, or by way of OpenRouter.")
-
-
-def _refuse(kind: str, remedy: str) -> NoReturn:
+        remedy = f"Write {OTHER_NAMES[kind]}:{model}."
+    elif kind in SERVERS:
+        remedy = f"Name the server by its URL: {SERVERS[kind].replace('MODEL', model)}."
+    else:
+        remedy = f"Name it by the URL of its OpenAI-compatible API: https://HOST/v1#{model}, or by way of OpenRouter."
     raise BadRequest(f"There is no judge {kind!r}.", remedy=remedy)
 
 

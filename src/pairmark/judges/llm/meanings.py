@@ -45,22 +45,26 @@ class Meanings:
 
     def of(self, error: Exception) -> Meaning:
         """What to do about this error."""
-        for cause in _causes(error):
-            if isinstance(cause, Elsewhere):
-                return self._unable(
-                    f"is at {cause.host}, and texts must not leave this machine", "Name a server on this machine."
-                )
-            if isinstance(cause, Redirected):
-                return self._unable("answers with another address, which is not followed", self._check_address())
-            if type(cause).__name__ in ("ProxyError", "UnsupportedProtocol"):
-                return self._unreachable("the proxy refuses, or is none")
+        on_the_way = self._not_sent(error)
+        if on_the_way is not None:
+            return on_the_way
         if isinstance(error, TimeoutError | errors.ModelRequestTimeout):
             return self._too_late()
         if isinstance(error, errors.ModelConnectionError):
             return self._broken(error)
-        if isinstance(error, errors.ModelAPIError):
-            return self._refused(error)
-        return self._unreadable(error)
+        return self._refused(error) if isinstance(error, errors.ModelAPIError) else self._unreadable(error)
+
+    def _not_sent(self, error: Exception) -> Meaning | None:
+        """What kept a request from where it was meant to go, if that is what happened."""
+        for cause in _causes(error):
+            if isinstance(cause, Elsewhere):
+                told = f"is at {cause.host}, and texts must not leave this machine"
+                return self._unable(told, "Name a server on this machine.")
+            if isinstance(cause, Redirected):
+                return self._unable("answers with another address, which is not followed", self._check_address())
+            if type(cause).__name__ in ("ProxyError", "UnsupportedProtocol"):
+                return self._unreachable("the proxy refuses, or is none")
+        return None
 
     def _unable(self, what: str, remedy: str, retry_after: float | None = None) -> JudgeUnable:
         return JudgeUnable(f"The judge {self._config.name} {what}.", remedy=remedy, retry_after=retry_after)
@@ -86,21 +90,21 @@ class Meanings:
         status = getattr(error, "status_code", 0)
         if isinstance(error, errors.ModelQuotaExceededError):
             return self._unable("has no quota left", f"Add credit at {self._whom}, or wait until the quota is renewed.")
-        if isinstance(error, errors.ModelRateLimitError):
-            lasting = self._unable("asks for fewer requests", "The run goes on by itself when there is room.")
-            return Again("rate limit", lasting, error.retry_after, limited=True)
-        if isinstance(error, errors.ModelUnavailableError):
-            lasting = self._unable(
-                f"is overloaded or down (HTTP {status})", "The run goes on by itself when it is back."
-            )
-            return Again(f"{self._whom} answers HTTP {status}", lasting, error.retry_after)
+        if isinstance(error, errors.ModelRateLimitError | errors.ModelUnavailableError):
+            return self._later(status, error)
         if isinstance(error, errors.ModelServerError):
             return self._server_error(status, error)
         if isinstance(error, errors.ModelRequestRejectedError):
             return self._rejected(status, error)
-        if status:
-            return self._unknown_refusal(status, error)
-        return NoAnswer("failed", f"the answer of {self._whom} cannot be read")
+        unreadable = NoAnswer("failed", f"the answer of {self._whom} cannot be read")
+        return self._unknown_refusal(status, error) if status else unreadable
+
+    def _later(self, status: int, error: errors.ModelAPIError) -> Again:
+        if isinstance(error, errors.ModelRateLimitError):
+            lasting = self._unable("asks for fewer requests", "The run goes on by itself when there is room.")
+            return Again("rate limit", lasting, error.retry_after, limited=True)
+        lasting = self._unable(f"is overloaded or down (HTTP {status})", "The run goes on by itself when it is back.")
+        return Again(f"{self._whom} answers HTTP {status}", lasting, error.retry_after)
 
     def _server_error(self, status: int, error: errors.ModelAPIError) -> Meaning:
         if status in COSTS_NOTHING:

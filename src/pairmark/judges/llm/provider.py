@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,6 +19,8 @@ from pairmark.judges.llm.prompt import Prompt
 from pairmark.judges.llm.verdict import SCHEMA
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
     from pydantic_ai.messages import ModelResponse
     from pydantic_ai.models import Model, ModelRequestParameters
@@ -198,6 +201,14 @@ def connect(config: LlmConfig, learn: Callable[[Mapping[str, str]], None]) -> Co
     return Connection(config, lanes, parameters, _fixed(config))
 
 
+@cache
+def _trust() -> "ssl.SSLContext":
+    """Whom to trust, read once: it takes longer than everything else that is made for a judge."""
+    import httpx2  # noqa: PLC0415 - part of the extra
+
+    return httpx2.create_ssl_context()
+
+
 def _client(config: LlmConfig, learn: Callable[[Mapping[str, str]], None]) -> "httpx2.AsyncClient":
     import httpx2  # noqa: PLC0415 - part of the extra
 
@@ -211,8 +222,9 @@ def _client(config: LlmConfig, learn: Callable[[Mapping[str, str]], None]) -> "h
     if config.local_only:
         from pairmark.judges.llm.loopback import LoopbackTransport  # noqa: PLC0415
 
-        transport = LoopbackTransport(limits=limits)
+        transport = LoopbackTransport(verify=_trust(), limits=limits)
     return httpx2.AsyncClient(
+        verify=_trust(),
         timeout=httpx2.Timeout(config.timeout, connect=min(CONNECT_SECONDS, config.timeout)),
         limits=limits,
         transport=transport,
@@ -266,12 +278,20 @@ def _anthropic(config: LlmConfig, client: "httpx2.AsyncClient") -> "Model[Any]":
 
 
 def _google(config: LlmConfig, client: "httpx2.AsyncClient") -> "Model[Any]":
-    from google.genai.types import HttpRetryOptions  # noqa: PLC0415
+    from google.genai import Client  # noqa: PLC0415
+    from google.genai.types import HttpOptions, HttpRetryOptions  # noqa: PLC0415
     from pydantic_ai.models.google import GoogleModel  # noqa: PLC0415
     from pydantic_ai.providers.google import GoogleProvider  # noqa: PLC0415
 
-    once = HttpRetryOptions(attempts=1)
-    provider = GoogleProvider(api_key=key_of(config), base_url=address(config), http_client=client, retry_options=once)
+    options = HttpOptions(
+        base_url=address(config),
+        httpx_async_client=client,
+        timeout=1_000 * config.timeout,
+        retry_options=HttpRetryOptions(attempts=1),
+        client_args={"verify": _trust()},  # of clients that are made and never used
+        async_client_args={"verify": _trust()},
+    )
+    provider = GoogleProvider(client=Client(vertexai=False, api_key=key_of(config), http_options=options))
     return GoogleModel(config.model, provider=provider, profile=_WITH_SCHEMA)
 
 
