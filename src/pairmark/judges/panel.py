@@ -10,7 +10,7 @@ from itertools import accumulate
 
 from pairmark.judges.llm.judge import LanguageModelJudge
 from pairmark.judges.llm.prompt import Prompt
-from pairmark.judges.question import Answer, Judge, JudgeUnable, Question
+from pairmark.judges.question import Answer, Forecast, Judge, JudgeUnable, Question
 
 _GOLDEN = 0.6180339887498949  # steps of it fill the unit interval evenly (Weyl 1916)
 
@@ -28,6 +28,7 @@ class Panel:
         self.members = tuple(judge for judge, _ in members)
         self.models = tuple(judge for judge in self.members if isinstance(judge, LanguageModelJudge))
         self._ends = list(accumulate(share for _, share in members))
+        self._digests = [_digest(place, judge) for place, judge in enumerate(self.members)]
         self.in_sets = all(judge.in_sets for judge in self.members)
         self.may_grade = all(judge.may_grade for judge in self.members)
         self.concurrency = max(getattr(judge, "concurrency", 16) for judge in self.members)
@@ -76,6 +77,15 @@ class Panel:
             told
         ) else None
 
+    def forecast(self, question: Question, without: frozenset[str] = frozenset()) -> Forecast | None:
+        """Which member is asked, of those that are not in `without`; None when nobody is left."""
+        for place in self._from(self._place(question)):
+            judge, digest = self.members[place], self._digests[place]
+            if digest in without:
+                continue
+            return judge.forecast(question) if isinstance(judge, LanguageModelJudge) else Forecast(judge.name, digest, "", 0.0)
+        return None
+
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer per question, in the same order; raises `JudgeUnable` when all members are unable."""
         asked: dict[int, list[Question]] = {}
@@ -92,14 +102,17 @@ class Panel:
                 close()
 
     def _place(self, question: Question) -> int:
+        if question.member in self._digests:
+            return self._digests.index(question.member)
         return self.member_of(question.first_id, question.second_id, question.repeat, question.attempt)
 
     def _ask(self, place: int, questions: Sequence[Question]) -> list[Answer]:
         unable: list[JudgeUnable] = []
-        for further in range(len(self.members)):
-            judge = self.members[(place + further) % len(self.members)]
+        for other in self._from(place):
+            if questions[0].member and other != place:  # that member alone is written down for the call
+                break
             try:
-                return judge.ask(questions)
+                return self.members[other].ask(questions)
             except JudgeUnable as error:
                 unable.append(error)
         waits = [error.retry_after for error in unable if error.retry_after is not None]
@@ -108,3 +121,12 @@ class Panel:
             remedy=" ".join(dict.fromkeys(error.remedy for error in unable if error.remedy)),
             retry_after=min(waits) if len(waits) == len(unable) else None,
         )
+
+    def _from(self, place: int) -> list[int]:
+        """Every member's place, this one first."""
+        return [(place + further) % len(self.members) for further in range(len(self.members))]
+
+
+def _digest(place: int, judge: Judge) -> str:
+    """Tells members apart; those that are no models are told apart by their place."""
+    return judge.config.digest if isinstance(judge, LanguageModelJudge) else f"{place} {judge.name}"

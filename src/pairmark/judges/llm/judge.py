@@ -19,7 +19,7 @@ from pairmark.judges.llm.provider import Connection, check_installed, check_key,
 from pairmark.judges.llm.responses import Wire, call_of, call_without_response, read_response
 from pairmark.judges.llm.sending import NoAnswer, Sending, patient
 from pairmark.judges.llm.verdict import Verdict
-from pairmark.judges.question import Answer, Call, JudgeUnable, Question
+from pairmark.judges.question import Answer, Call, Forecast, JudgeUnable, Question
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
@@ -88,6 +88,13 @@ class LanguageModelJudge:
         """Tokens of the prompt, roughly, and what the call costs at worst in US dollars, if its price is known."""
         size = self.prompt(question).size
         return expected_tokens(size), self.prices.worst_cost(size)
+
+    def forecast(self, question: Question, without: frozenset[str] = frozenset()) -> Forecast | None:
+        """What the call would be; None when this very judge is suspended. Asks nobody."""
+        if self.config.digest in without:
+            return None
+        prompt = self.prompt(question)
+        return Forecast(self.name, self.config.digest, prompt.hash, self.prices.worst_cost(prompt.size))
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer per question, in the same order; raises `JudgeUnable` when none could be asked."""
