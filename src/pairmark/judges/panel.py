@@ -83,7 +83,11 @@ class Panel:
             judge, digest = self.members[place], self._digests[place]
             if digest in without:
                 continue
-            return judge.forecast(question) if isinstance(judge, LanguageModelJudge) else Forecast(judge.name, digest, "", 0.0)
+            return (
+                judge.forecast(question)
+                if isinstance(judge, LanguageModelJudge)
+                else Forecast(judge.name, digest, "", 0.0)
+            )
         return None
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
