@@ -3,6 +3,7 @@
 The command line is a thin layer over this; it adds progress on the screen.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,7 @@ from pairmark.domain.result import AssessmentResult
 from pairmark.domain.stopping import MOST_ESSAYS, largest_budget
 from pairmark.errors import BadRequest
 from pairmark.events.catalogue import Design, EssayRef
+from pairmark.judges.question import Judge, Question
 from pairmark.judges.spec import parse_judge
 from pairmark.messaging import held
 from pairmark.opening import open_system
@@ -33,6 +35,7 @@ LOCAL_USER = "local"
 MOST_COMPARISONS = 2_000_000
 LONGEST_LABEL = 200
 LARGEST_SEED = 2**63 - 1
+MOST_DOLLARS = 1_000_000
 
 
 class Choices(TypedDict, total=False):
@@ -40,6 +43,7 @@ class Choices(TypedDict, total=False):
 
     `budget`: most comparisons to send (default `comparisons_per_essay` x essays / 2). `target_reliability`: stop once reached.
     `compare`: a numeric column that came with the texts, to report rank agreement with. `organisation`, `user`: who pays.
+    `spend_limit`: the most that judges may cost, in US dollars; the same call with a higher one goes on.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Choices(TypedDict, total=False):
     smaller_is_better: bool
     organisation: str | None
     user: str
+    spend_limit: float | None
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,7 @@ def prepare(path: Path, judge: str, choices: Choices) -> Prepared:
         raise BadRequest(f"{path} holds {len(ids)} texts; one batch takes at most {MOST_ESSAYS}.", remedy="Split it.")
     asked = judge_for(spec.canonical, spec.digest)
     asked.check(ids)
+    _check_prices(asked, choices.get("spend_limit"), [text.text for text in texts.texts[:2]])
     design = Design(
         name=_label("name", choices.get("name", "")),
         judge=spec.canonical,
@@ -125,6 +131,7 @@ def prepare(path: Path, judge: str, choices: Choices) -> Prepared:
         target_reliability=_target(choices.get("target_reliability")),
         baseline=not asked.may_grade,
         pair_limit=min(Design().pair_limit, getattr(asked, "most_repeats", Design().pair_limit)),
+        spend_limit=_spend_limit(choices.get("spend_limit")),
     )
     comparand = None
     if compare is not None:
@@ -191,6 +198,29 @@ def _target(target: float | None) -> float | None:
     return target
 
 
+def _spend_limit(limit: float | None) -> float | None:
+    if limit is not None and not 0 < limit <= MOST_DOLLARS:
+        raise BadRequest(
+            f"A spend limit of {limit} US dollars allows nothing that could be asked.",
+            remedy=f"Give --spend-limit a number above 0, at most {MOST_DOLLARS:,}.",
+        )
+    return limit
+
+
+def _check_prices(judge: Judge, limit: float | None, texts: Sequence[str]) -> None:
+    """A limit can only be kept where it is known what the next call may cost."""
+    if limit is None or len(texts) < 2:
+        return
+    question = Question("", "first", "second", texts[0], texts[1], repeat=0, attempt=1)
+    for one in getattr(judge, "models", (judge,)):
+        forecast = one.forecast(question) if hasattr(one, "forecast") else None
+        if forecast is not None and forecast.cost is None:
+            raise BadRequest(
+                f"The price of {forecast.judge} is not known, so a spend limit cannot be kept.",
+                remedy="Leave --spend-limit out, or name a judge whose price is known.",
+            )
+
+
 def submit(system: System, prepared: Prepared) -> Ticket:
     """Store the texts and hand the request in; the same request again finds its batch (G13).
 
@@ -200,7 +230,8 @@ def submit(system: System, prepared: Prepared) -> Ticket:
     ids = [text.essay_id for text in prepared.texts.texts]
     storage = system.texts.put([text.text for text in prepared.texts.texts])
     essays = [EssayRef(essay_id=essay, text_storage_id=key) for essay, key in zip(ids, storage, strict=True)]
-    identity = msgspec.structs.replace(prepared.design, judge="")
+    identity = msgspec.to_builtins(msgspec.structs.replace(prepared.design, judge=""))
+    del identity["spend_limit"]  # it may be raised: the batch stays the same
     digest = sha256(
         b"\x1f".join(
             [
@@ -213,6 +244,8 @@ def submit(system: System, prepared: Prepared) -> Ticket:
     request = Request(digest, essays, prepared.design, prepared.user, prepared.organisation)
     ticket = system.front_desk.submit(request)
     system.asker.offer(prepared.design.judge, prepared.design.judge_digest)
+    if prepared.design.spend_limit is not None:
+        system.asker.allow(str(ticket.job_id), prepared.design.spend_limit)
     if not ticket.opened:
         revive(system, ticket.job_id, ticket.entity_id)
     return ticket

@@ -10,9 +10,11 @@ from typing import Literal
 
 from pairmark.bootstrap import System
 from pairmark.errors import BrokenData, Busy, PairmarkError
+from pairmark.judges.question import JudgeUnable
 from pairmark.messaging.loop import Loop
 from pairmark.outcome import Obstacle, in_the_way, settled
 from pairmark.services.assessment.batches import Batch
+from pairmark.services.judging.flight import SpendLimitReached
 from pairmark.services.lifecycle.front_desk import Ticket
 
 POLL_SECONDS = 0.02
@@ -21,6 +23,8 @@ WATCHING_AFTER = 1.0
 LOOK_FOR_TROUBLE_EVERY = 1.0
 PATIENCE = 20.0
 """Seconds for which the same batch may stand still while the database, or a part, says that it cannot work."""
+LIMIT_PATIENCE = 2.0
+"""Seconds for which it may stand still at its spend limit: long enough for what was answered to be counted."""
 
 SETTLING = 10.0
 """Seconds to wait for messages that are still on their way when the work is done."""
@@ -129,8 +133,16 @@ class _Watch:
         standing = (batch.version, batch.answered) if batch is not None else self._standing
         if busy is None or standing != self._standing:
             self._standing, self._since = standing, self._now()
-        elif self._now() - self._since >= PATIENCE:
+        elif self._now() - self._since >= _patience(busy):
             raise busy
 
     def _now(self) -> float:
         return time.monotonic()
+
+
+def _patience(busy: PairmarkError) -> float:
+    """Seconds to stand still for this reason: a judge that says when it can answer again is waited for."""
+    if isinstance(busy, SpendLimitReached):
+        return LIMIT_PATIENCE
+    told = busy.retry_after if isinstance(busy, JudgeUnable) else None
+    return PATIENCE + (told or 0.0)

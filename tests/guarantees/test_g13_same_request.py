@@ -269,7 +269,21 @@ def test_g13_the_result_of_the_longest_request_can_be_read(length: int):
         user_id="local",
     )
     many = [0.12345678901234567] * len(ids)
-    scores = Scores(ids, list(range(len(ids))), many, many, many, [20] * len(ids), many, 0.9, 0.9, 1.0, "", {})
+    scores = Scores(
+        list(range(len(ids))),
+        ids,
+        list(range(len(ids))),
+        many,
+        many,
+        many,
+        [20] * len(ids),
+        many,
+        0.9,
+        0.9,
+        1.0,
+        "",
+        {},
+    )
     result = ResultPublished(
         entity_id="", batch_id="", cj_assessment_job_id="", essay_results=scores.essay_results(), assessed_at=BEGIN,
         model_used="", model_provider="", assignment_id=None, assessment_metadata={},

@@ -77,6 +77,7 @@ def test_a_service_cannot_mark_change_or_remove_its_events(database: Database, r
         ("entitlements", "cost", {"SELECT"}),
         ("results", "outcome", {"SELECT", "INSERT"}),
         ("judging", "verdict", {"SELECT", "INSERT"}),
+        ("judging", "kept_answer", {"SELECT", "INSERT"}),
         ("content", "text", {"SELECT", "INSERT"}),
     ],
 )
@@ -90,6 +91,19 @@ def test_the_service_that_charges_cannot_set_an_account(system: System, database
     with database.connect("entitlements") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("UPDATE account SET available = 1000000")
     assert [account.available for account in system.accounts.everyone()] == [0]
+
+
+def test_the_service_that_calls_models_cannot_set_what_was_spent_nor_change_a_call(database: Database):
+    for statement in (
+        "UPDATE purse SET spent = 0",
+        "UPDATE purse SET reserved = 0",
+        "DELETE FROM purse",
+        "UPDATE model_call SET estimated_cost = 0",
+        "UPDATE model_call SET judge = 'x'",
+        "DELETE FROM model_call",
+    ):
+        with database.connect("judging") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)  # type: ignore[arg-type]
 
 
 def test_the_relay_reads_and_marks_outboxes_and_does_nothing_else(database: Database):

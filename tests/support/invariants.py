@@ -50,6 +50,15 @@ BROKEN = {
         SELECT v.request_id FROM judging.verdict v JOIN assessment.comparison c ON c.id = v.request_id AND c.attempt = v.attempt
         JOIN assessment.judgement j ON j.batch_id = c.batch_id AND j.ordinal = c.ordinal AND j.closing
         WHERE (j.kind, j.winner) IS DISTINCT FROM (v.kind, v.winner)""",
+    "G11: a verdict is not what its call brought": """
+        SELECT v.request_id FROM judging.verdict v JOIN judging.model_call c ON c.id = v.call_id
+        WHERE (v.kind, v.winner) IS DISTINCT FROM (c.kind, c.winner) OR (v.request_id, v.attempt) <> (c.request_id, c.attempt)""",
+    "a purse tells another amount than the book of calls": """
+        SELECT p.batch_id FROM judging.purse p WHERE (p.reserved, p.spent, p.perhaps) <> (
+            SELECT coalesce(sum(c.estimated_cost) FILTER (WHERE c.kind IS NULL), 0), coalesce(sum(c.cost), 0),
+                coalesce(sum(c.estimated_cost) FILTER (WHERE c.kind IS NOT NULL AND c.cost IS NULL), 0)
+            FROM judging.model_call c WHERE c.batch_id = p.batch_id)""",
+    "a call in flight is nobody's": "SELECT id FROM judging.model_call WHERE kind IS NULL",
     "G14: a result has lost scores": """
         SELECT b.id FROM assessment.batch b LEFT JOIN assessment.result r ON r.batch_id = b.id
         WHERE b.status LIKE 'COMPLETE%' AND b.essays > 1
@@ -116,7 +125,7 @@ def _differs(database: Database, batch_id) -> bool:  # type: ignore[no-untyped-d
     with database.transaction("assessment") as tx:
         batch = batches.read(tx, batch_id)
         assert batch is not None
-        evidence = read_evidence(tx, batch_id)
+        evidence = read_evidence(tx, batch_id, by_judge=batch.asks_models)
         rows = execute(tx, "SELECT theta, standard_error FROM score WHERE batch_id = %s ORDER BY ordinal", [batch_id])
         digests = execute(tx, "SELECT input_digest FROM result WHERE batch_id = %s", [batch_id])
     if digests != [(evidence.digest,)]:

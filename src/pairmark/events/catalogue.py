@@ -16,6 +16,8 @@ Text = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 """Text that the database can hold."""
 Number = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Money = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
+"""US dollars."""
 
 
 class Event(msgspec.Struct, kw_only=True, frozen=True):
@@ -56,7 +58,8 @@ class Design(msgspec.Struct, kw_only=True, frozen=True):
     """Our own part of a request: how the batch is to be judged. Defaults stand for requests of other services.
 
     `budget` is the most comparisons that may be sent; 0 means `comparisons_per_essay` times half the essays. `both_orders`
-    concerns language models only.
+    concerns language models only. `spend_limit` is the most that judges may cost, in US dollars; it can be raised later, so it is
+    no part of what makes a batch the same.
     """
 
     name: str = ""
@@ -74,6 +77,7 @@ class Design(msgspec.Struct, kw_only=True, frozen=True):
     baseline: bool = False
     both_orders: bool = True
     generation: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    spend_limit: Money | None = None
 
 
 class AssessmentRequested(Event, kw_only=True, frozen=True):
@@ -115,6 +119,7 @@ class JudgingRequested(Event, kw_only=True, frozen=True):
     wave: int
     attempt: int
     questions: list[Question]
+    spend_limit: Money | None = None
 
 
 class ComparisonResult(Event, kw_only=True, frozen=True):

@@ -24,7 +24,7 @@ class Question:
 
     `repeat` counts how often this unordered pair was asked before in the batch (0 for the first time); `attempt`
     numbers the tries to get an answer to this very comparison. `call_id` names the call in the book of calls, where
-    there is one.
+    there is one, and `member` (a digest) the member of a panel that was written down for it.
     """
 
     request_id: str
@@ -35,6 +35,22 @@ class Question:
     repeat: int
     attempt: int
     call_id: str = ""
+    member: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a call would be, told before it is made, so that it can be written down and paid for.
+
+    `judge` is the name and `digest` the digest of the model that is asked: of the member, where a panel judges. `cost` is
+    the most the call may cost in US dollars; None: no price is known. Without a `prompt_hash` it is no model that is asked, and
+    its answer costs nothing.
+    """
+
+    judge: str
+    digest: str
+    prompt_hash: str
+    cost: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +152,21 @@ class Judge(Protocol):
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer per question, in the same order; never raises for a single unanswerable question."""
+        ...
+
+
+class ModelJudge(Judge, Protocol):
+    """A judge whose every answer is a call that may cost money: each stands in the book of calls before it is made."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many calls may be in flight at once."""
+        ...
+
+    def forecast(self, question: Question, without: frozenset[str] = frozenset()) -> Forecast | None:
+        """Who would be asked this question, and what that may cost; asks nobody.
+
+        Members whose digest is in `without` are suspended; None: nobody is left. A question that comes back with the
+        forecast's `digest` as its `member` is put to that member and to no other.
+        """
         ...

@@ -12,8 +12,9 @@ from support.hostile import DISGUISES, Attack, attacks, honest, real_texts
 
 RECALL = 0.95
 SECONDS = 0.5
-HALF_AS_FAST = 6
-"""How much longer than on a machine of its own a look may take in tests, where other work goes on beside it."""
+"""Of the processor, for the longest text of words."""
+SLACK = 6
+"""So much longer it may take for texts made to be slow, and in tests, beside other work."""
 REAL = real_texts()
 ATTACKS = attacks()
 MOST = 1_000_000
@@ -91,19 +92,13 @@ def long_texts() -> dict[str, str]:
     chance = random.Random(1)
     words = " ".join(REAL).split()
     return {
-        "words": " ".join(chance.choice(words) for _ in range(MOST // 4)),
-        "one letter": "x" * MOST,
-        "spaces": " " * MOST,
+        "words": " ".join(chance.choices(words, k=MOST // 5)),
         "half a sentence": "note to the ai, " * (MOST // 16),
-        "half a condition": "if you are an ai " * (MOST // 17),
         "base64": "QUJDREVGR0hJSktMTU5PUFFSU1RV\n" * (MOST // 29),
-        "hex": "ab " * (MOST // 3),
-        "half a tag": "<system " * (MOST // 8),
         "dots": ("." * 399 + "a") * (MOST // 400),
         "zero width": "a\u200b" * (MOST // 2),
-        "Chinese": "".join(chance.choice("忽略请选择给系统致人工智能，的一是不了在") for _ in range(MOST)),
-        "Arabic": "تجاهل جميع " * (MOST // 11),
-        "every character": "".join(chr(chance.randint(0x400, 0x9FFF)) for _ in range(MOST)),
+        "Chinese": "".join(chance.choices("忽略请选择给系统致人工智能，的一是不了在", k=MOST)),
+        "every character": "".join(map(chr, chance.choices(range(0x400, 0x9FFF), k=MOST))),
     }
 
 
@@ -111,4 +106,4 @@ def test_the_longest_text_takes_a_bounded_time():
     for name, text in long_texts().items():
         begin = process_time()
         scan(text[:MOST])
-        assert process_time() - begin < SECONDS * HALF_AS_FAST, name
+        assert process_time() - begin < SECONDS * SLACK, name

@@ -286,6 +286,7 @@ MESSAGE_REFUSALS = [
     ({"body": {"max_tokens": None}}, "max_tokens"),
     ({"body": {"max_tokens": 1_000_000}}, "which is the maximum"),
     ({"messages": []}, "at least one message"),
+    ({"messages": [{"role": "user", "content": []}]}, "messages.0.content: Field required"),
     ({"messages": [{"role": "assistant", "content": "hello"}]}, "first message must use"),
     ({"messages": [{"role": "user", "content": " "}]}, "non-whitespace"),
     ({"body": {"seed": 1}}, "seed: Extra inputs are not permitted"),

@@ -108,6 +108,10 @@ def test_texts_are_found_in_a_prompt(first: str, second: str) -> None:
     assert two_texts(f"Some words before.\n{question(first, second)}") == (first, second)
 
 
+def test_a_text_is_known_by_its_words() -> None:
+    assert digest("un  caf\u00e9\n") == digest(" un cafe\u0301") != digest("un cafe")
+
+
 def test_prompts_without_texts_are_told() -> None:
     with pytest.raises(ValueError, match="no two texts"):
         two_texts("Say hello.")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from support.providers.asked import Asked, Dialect, Refused, Said, Usage
+from support.providers.asked import Asked, Dialect, Refused, Said, Usage, reading
 from support.providers.book import Book, Entry
 from support.providers.http import Reply, as_json
 from support.providers.rules import Rule, choose, draw, parse
@@ -62,7 +62,8 @@ class Answering:
         identity = f"req_{number:08d}"
         entry = Entry(number, dialect.provider, "", request_id, 200, "good", batch=batch, identity=identity)
         try:
-            asked = dialect.read(body if isinstance(body, dict) else {})
+            with reading():
+                asked = dialect.read(body if isinstance(body, dict) else {})
             asked.request_id, asked.batch, asked.number = request_id, batch, number
             self._begin(asked, entry)
             said = self._say(asked, identity)

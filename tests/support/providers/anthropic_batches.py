@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from support.providers.asked import Dialect, Refused, bad
+from support.providers.asked import Dialect, Refused, bad, reading
 from support.providers.http import Reply, Request, as_json
 from support.providers.jobs import Job, Jobs, Line, Result
 
@@ -28,10 +28,11 @@ class AnthropicBatches:
         """Answer a request; `parts` is what follows `batches` in the path."""
         if not parts:
             if request.method == "POST":
-                return as_json(self._told(self._create(request)))
+                with reading():
+                    return as_json(self._told(self._create(request)))
             told = [self._told(job) for job in self._jobs.all(self._dialect)]
             return as_json({"data": told, "has_more": False, "first_id": None, "last_id": None})
-        job = self._jobs.find(parts[0])
+        job = self._jobs.find(parts[0], self._dialect.provider)
         if job is None:
             raise Refused(404, "no batch", f"No batch found with ID {parts[0]}")
         if parts[1:] == ["cancel"]:

@@ -133,7 +133,7 @@ class AnthropicMessages:
     def _blocks(self, place: str, content: object) -> list[dict[str, Any]]:
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
-        if not isinstance(content, list):
+        if not isinstance(content, list) or (place != "system" and not content):
             raise bad(f"{place}: Field required")
         for number, block in enumerate(content):
             if not isinstance(block, dict) or block.get("type") != "text" or not isinstance(block.get("text"), str):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -93,6 +94,15 @@ class Refused(Exception):
 def bad(message: str, param: str | None = None, code: str | None = None) -> Refused:
     """A request that the provider would refuse."""
     return Refused(400, "invalid", message, param=param, code=code)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Refuse what turns out to be of another type than it has to be while a request is read."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError) as fault:
+        raise bad(f"A value is of the wrong type: {fault}") from fault
 
 
 class Dialect(Protocol):

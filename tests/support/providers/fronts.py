@@ -14,7 +14,7 @@ import msgspec
 from support.providers.answering import Answering
 from support.providers.anthropic_batches import AnthropicBatches
 from support.providers.anthropic_messages import AnthropicMessages
-from support.providers.asked import Dialect, Refused, bad
+from support.providers.asked import Dialect, Refused, bad, reading
 from support.providers.gemini import Gemini
 from support.providers.gemini_batches import GeminiBatches
 from support.providers.http import Reply, Request, as_json
@@ -171,7 +171,8 @@ class GoogleFront(Front):
             raise Refused(404, "model", path)
         name, verb = found["name"], found["verb"] or ""
         if found["upload"]:
-            return self.batches.upload(request)
+            with reading():
+                return self.batches.upload(request)
         if name.startswith("models/"):
             return self._model(request, name.removeprefix("models/"), verb, request_id)
         if name.startswith("batches/"):
@@ -186,7 +187,8 @@ class GoogleFront(Front):
             told = {"name": f"models/{model}", "inputTokenLimit": card.context, "outputTokenLimit": card.max_output}
             return as_json({**told, "supportedGenerationMethods": ["generateContent", "batchGenerateContent"]})
         if verb == "batchGenerateContent":
-            return self.batches.create(request, model)
+            with reading():
+                return self.batches.create(request, model)
         if verb != "generateContent":
             raise Refused(404, "model", model)
         body = request.json()

@@ -77,7 +77,7 @@ class GeminiBatches:
 
     def handle(self, request: Request, name: str, verb: str) -> Reply:
         """Look at a job, cancel it, or delete it."""
-        job = self._jobs.find(name)
+        job = self._jobs.find(name, self._dialect.provider)
         if job is None:
             raise Refused(404, "no batch", "Requested entity was not found.")
         if verb == "cancel":

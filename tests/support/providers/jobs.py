@@ -73,9 +73,10 @@ class Jobs:
         self._jobs[job.identity] = job
         return job
 
-    def find(self, identity: str) -> Job | None:
-        """A job as it stands."""
-        return self._jobs.get(identity)
+    def find(self, identity: str, provider: str) -> Job | None:
+        """A job of a provider as it stands."""
+        job = self._jobs.get(identity)
+        return job if job is not None and job.dialect.provider == provider else None
 
     def all(self, dialect: Dialect) -> list[Job]:
         """All jobs of a provider, the newest first."""

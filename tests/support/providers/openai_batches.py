@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from support.providers.asked import Dialect, Refused, bad
+from support.providers.asked import Dialect, Refused, bad, reading
 from support.providers.http import Reply, Request, as_json
 from support.providers.jobs import Job, Jobs, Line, Result
+from support.providers.scene import OPENAI
 
 LINES, SIZE = 50_000, 200_000_000
 STATES = {"running": "in_progress", "cancelling": "cancelling"}
@@ -72,8 +73,9 @@ class OpenAiBatches:
         if parts[0] == "files":
             return self._handle_files(request, parts[1:])
         if request.method == "POST" and len(parts) == 1:
-            return as_json(self._create(request.json()))
-        job = self._jobs.find(parts[1]) if len(parts) > 1 else None
+            with reading():
+                return as_json(self._create(request.json()))
+        job = self._jobs.find(parts[1], OPENAI) if len(parts) > 1 else None
         if job is None:
             raise Refused(404, "no batch", f"No batch found with id '{parts[-1]}'.")
         if request.method == "POST" and parts[2:] == ["cancel"]:

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
+from pairmark.judges.llm.canaries import ESSAY, TEXTS
 from support.providers.asked import Asked
 from support.providers.rules import draw
 from support.providers.scene import Scene, Traits
 from support.providers.texts import digest, quote, two_texts
 
 NORMAL = NormalDist()
+CANARIES = {digest(canary): -6.0 for canary, _ in TEXTS.values()} | {digest(ESSAY): 6.0}
+"""What a sound judge thinks of the canaries, in logits; another opinion has to be given as an ability."""
 EMPTY = -8.0  # logits: hardly anything loses against a text without a word
 SPEAKS_TO_JUDGE = re.compile(
     r"(ignore|disregard|forget)[^.\n]{0,40}(instruction|prompt)|choose (this|text|me)|better\W{1,6}[12]\b|</?(system|text)",
@@ -58,6 +61,8 @@ class ScriptedJudge:
         name = digest(text)
         if name in traits.abilities:
             return traits.abilities[name]
+        if name in CANARIES:
+            return CANARIES[name]
         if traits.marker and (marked := re.search(re.escape(traits.marker) + r"\s*(-?\d+(?:\.\d+)?)", text)):
             return float(marked[1])
         return self._drawn(name, traits.sd) if text.strip() else EMPTY

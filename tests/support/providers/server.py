@@ -20,7 +20,10 @@ from support.providers.texts import two_texts
 
 
 class FakeProviders:
-    """The server; a context manager. `read` finds the two texts of a prompt, `book` is a file for what was asked."""
+    """The server; a context manager, which raises at its end whatever fault of its own it met.
+
+    `read` finds the two texts of a prompt, `book` is a file for what was asked.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class FakeProviders:
         self.jobs = Jobs(self._answering)
         self._fronts: list[Front] = fronts(self.scene, self._answering, self.jobs, lambda: self.address)
         self.traffic = Traffic()
+        self.faults: list[Exception] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="fake providers", daemon=True)
         self._ready = threading.Event()
@@ -104,6 +108,8 @@ class FakeProviders:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if self.faults and error is None:
+            raise self.faults[0]
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -127,11 +133,16 @@ class FakeProviders:
     async def _listen(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         return await loop.create_server(
-            lambda: Connection(self._handle, self.traffic), "127.0.0.1", self.port, backlog=512
+            lambda: Connection(self.handle, self.traffic), "127.0.0.1", self.port, backlog=512
         )
 
-    def _handle(self, request: Request) -> Reply:
-        for front in self._fronts:
-            if request.path.startswith(front.prefix + "/"):
-                return front.handle(request)
+    def handle(self, request: Request) -> Reply:
+        """Answer a request, as if it had arrived."""
+        try:
+            for front in self._fronts:
+                if request.path.startswith(front.prefix + "/"):
+                    return front.handle(request)
+        except Exception as fault:
+            self.faults.append(fault)
+            return Reply(500, f"The server that plays the providers fell over: {fault!r}".encode())
         return Reply(404, b"There is nobody here.")

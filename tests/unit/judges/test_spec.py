@@ -93,10 +93,9 @@ def test_surface_is_built_and_may_not_grade() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "No judge is named. There are replay:"),
-        ("oracle", "There is no judge 'oracle'. There are replay:"),
-        ("openai:some-model", "Language-model judges are not part of this version. There are replay:"),
-        ("anthropic", "Language-model judges are not part of this version."),
+        ("", "No judge is named. There are openai:MODEL, "),
+        ("oracle", "There is no judge 'oracle'. There are openai:MODEL, "),
+        ("reply:v.csv", "There is no judge 'reply'. Did you mean replay?"),
         ("simulated:sdd=1", "has no option 'sdd=1'. Its options are sd, seed, order_bias, fail, delay_ms."),
         ("simulated:sd", "has no option 'sd'."),
         ("simulated:sd=big", "The option sd of the judge 'simulated' is 'big'. It must be a number from 0 to 100."),

@@ -122,7 +122,7 @@ def _columns(answers: Sequence[_Answer]) -> list[list[Any]]:
         ],
         [_clean(event.provider or "", 200) for event in events],
         [_clean(event.model or "", 200) for event in events],
-        [_clean(event.justification or "", 500) for event in events],
+        [_clean(_said(event), 500) for event in events],
         [_confidence(event.confidence) for event in events],
         [min(max(event.response_time_ms or 0, 0), 2_000_000_000) for event in events],
         [event.cost_estimate or 0.0 for event in events],
@@ -170,6 +170,14 @@ def _verdict(event: object) -> tuple[str, str | None] | None:
         return None if winner is None else ("verdict", winner)
     code = event.error_detail.get("error_code") if isinstance(event.error_detail, dict) else None
     return (code if isinstance(code, str) and code in FAILURES else "failed"), None
+
+
+def _said(event: ComparisonResult) -> str:
+    """Why the judge chose as it did, or why there is no verdict."""
+    if event.winner is not None or event.justification:
+        return event.justification or ""
+    detail = event.error_detail
+    return str(detail.get("message") or "") if isinstance(detail, dict) else detail or ""
 
 
 def _clean(text: str, longest: int) -> str:

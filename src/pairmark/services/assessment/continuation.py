@@ -23,6 +23,10 @@ from pairmark.services.assessment.scores import score
 from pairmark.services.assessment.waves import Plan
 from pairmark.storage.connection import Database, Tx, execute, values
 
+USUAL_REASON = """
+SELECT justification, count(*) FROM judgement WHERE batch_id = %s AND closing AND kind <> 'verdict' AND justification <> ''
+GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1
+"""
 DUE = "SELECT id FROM batch WHERE due AND deadline IS NOT NULL AND id > %s ORDER BY id LIMIT 50"
 FIRST = UUID(int=0)
 
@@ -84,7 +88,7 @@ class Continuation:
         if stopping.below_success_rate(seen.tally, seen.rules):
             message = (
                 f"Only {seen.counted} of {seen.answered} comparisons brought a verdict; "
-                f"at least {seen.rules.success_rate:.0%} must."
+                f"at least {seen.rules.success_rate:.0%} must.{self._usual_reason(seen)}"
             )
             return self._finalization.fail(seen, StopReason.SUCCESS_RATE_BELOW_LIMIT, message)
         if not stopping.is_due(seen.tally, seen.rules):
@@ -105,6 +109,12 @@ class Continuation:
         if plan is None:
             return self._begin_scoring(seen, StopReason.NOTHING_LEFT_TO_ASK, now_standing, evidence)
         return self._next_wave(seen, plan, now_standing)
+
+    def _usual_reason(self, seen: Batch) -> str:
+        """What judges said most often where they gave no verdict."""
+        with self._database.transaction("assessment") as tx:
+            rows = execute(tx, USUAL_REASON, [seen.id])
+        return f" The reason given most often ({rows[0][1]} times): {rows[0][0].rstrip('.')}." if rows else ""
 
     def _wait(self, seen: Batch) -> bool:
         """Not all there yet: clear the mark, unless the counts have changed since."""
@@ -156,7 +166,7 @@ class Continuation:
             scores = score(seen, _required(evidence))
         except ValueError as error:
             without = f" without what is held for review ({len(held)} texts)" if held else ""
-            message = f"The verdicts carry no scale{without}: {error}"
+            message = f"The verdicts carry no scale{without}: {error}.{self._usual_reason(seen)}"
             return self._finalization.fail(seen, StopReason.SCORING_FAILED, message, held)
         return self._finalization.finalize_scoring(seen, scores, held)
 

@@ -142,6 +142,7 @@ def requests(batch: Batch, wave: int, attempt: int, questions: Sequence[Question
                 wave=wave,
                 attempt=attempt,
                 questions=list(questions[start : start + CHUNK]),
+                spend_limit=batch.design.spend_limit,
             ),
             aggregate_id=str(batch.id),
             source=SOURCE,

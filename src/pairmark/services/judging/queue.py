@@ -11,6 +11,7 @@ from pairmark.clock import Clock
 from pairmark.events.catalogue import AssessmentCompleted, AssessmentFailed, JudgingRequested, Question
 from pairmark.judges.question import Answer
 from pairmark.messaging.messages import Message
+from pairmark.services.judging.calls import LIMITED_PURSE
 from pairmark.storage.connection import Tx, execute, values
 
 LEASE_SECONDS = 60.0
@@ -49,7 +50,9 @@ UPDATE chunk SET lease_until = clock_timestamp() + make_interval(secs => %s) WHE
 HAND_BACK = (
     "UPDATE chunk SET lease_token = NULL, lease_until = '-infinity' WHERE id = ANY(%s) AND open AND lease_token = %s"
 )
-RELEASE = "UPDATE chunk SET lease_token = NULL, lease_until = '-infinity' WHERE open AND lease_token = ANY(%s)"
+RELEASE = """
+UPDATE chunk SET lease_token = NULL, lease_until = '-infinity' WHERE open AND lease_token = ANY(%s) AND id <> ALL(%s)
+"""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class Queue:
             if isinstance(event, JudgingRequested):
                 execute(tx, OPEN_BATCH, [event.cj_batch_id, event.judge, event.judge_digest, message.correlation_id])
                 execute(tx, REPLACE, [event.cj_batch_id, event.attempt])
+                if event.spend_limit is not None:  # what was allowed since stays
+                    execute(tx, LIMITED_PURSE, [event.cj_batch_id, event.spend_limit])
                 questions = msgspec.json.encode(event.questions).decode()
                 execute(tx, ENQUEUE, [message.event_id, event.cj_batch_id, event.attempt, questions, self._clock.now()])
 
@@ -118,9 +123,9 @@ def hand_back(tx: Tx, chunks: Sequence[Chunk], token: UUID) -> None:
     execute(tx, HAND_BACK, [[chunk.id for chunk in chunks], token])
 
 
-def release(tx: Tx, tokens: Sequence[UUID]) -> None:
-    """Give the leases of these askers back."""
-    execute(tx, RELEASE, [list(tokens)])
+def release(tx: Tx, tokens: Sequence[UUID], but: Sequence[UUID] = ()) -> None:
+    """Give the leases of these askers back, except for the chunks in `but`."""
+    execute(tx, RELEASE, [list(tokens), list(but)])
 
 
 def other_askers(tx: Tx, token: UUID) -> list[UUID]:

@@ -1,4 +1,4 @@
-"""Recording answers, each once, together with the callback that tells of it (G3, G7). Failed tries are booked as calls.
+"""Recording answers, each once, together with the callback that tells of it (G3, G7), and what became of the calls behind them.
 
 Calling a judge is at-least-once; recording is exactly-once: the key (request, attempt) decides.
 """
@@ -6,6 +6,7 @@ Calling a judge is at-least-once; recording is exactly-once: the key (request, a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from pairmark.clock import Clock
@@ -14,6 +15,7 @@ from pairmark.events.envelope import Outgoing, outgoing
 from pairmark.judges.question import Answer
 from pairmark.messaging import outbox
 from pairmark.messaging.backoff import delay_seconds
+from pairmark.services.judging import calls
 from pairmark.services.judging.queue import Chunk
 from pairmark.storage.connection import Database, Tx, execute
 
@@ -27,10 +29,10 @@ WINNERS = {"first": "Essay A", "second": "Essay B", "tie": "Tie"}
 LOCK_BATCH = "SELECT correlation_id, closed FROM batch WHERE batch_id = %s FOR NO KEY UPDATE"
 RECORD = """
 INSERT INTO verdict (request_id, attempt, chunk_id, kind, winner, swapped, judge, provider, model, try, cost, response_time_ms,
-    answered_at)
-SELECT i, a, c, k, w, s, j, p, m, n, x, r, %s
+    call_id, answered_at)
+SELECT i, a, c, k, w, s, j, p, m, n, x, r, l, %s
 FROM unnest(%b::uuid[], %b::int[], %b::uuid[], %b::text[], %b::text[], %b::bool[], %b::text[], %b::text[], %b::text[], %b::int[],
-    %b::float8[], %b::int[]) AS v (i, a, c, k, w, s, j, p, m, n, x, r)
+    %b::float8[], %b::int[], %b::uuid[]) AS v (i, a, c, k, w, s, j, p, m, n, x, r, l)
 ON CONFLICT (request_id, attempt) DO NOTHING RETURNING request_id
 """
 BOOK = """
@@ -50,16 +52,28 @@ WHERE id = ANY(%s) AND open AND lease_token = %s
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer with the question and the chunk it belongs to."""
+    """An answer with the question and the chunk it belongs to.
+
+    `call` is the call in the book it came from, `earlier` the one whose answer was reused instead; `tries` says how often the
+    judge was asked in vain before, where the book knows that.
+    """
 
     chunk: Chunk
     question: Question
     answer: Answer
+    call: calls.Entry | None = None
+    earlier: UUID | None = None
+    tries: int | None = None
+
+    @property
+    def number(self) -> int:
+        """Which try at this comparison and attempt this was, from 1."""
+        return (self.chunk.tries if self.tries is None else self.tries) + 1
 
     @property
     def final(self) -> bool:
         """Whether this closes the question: a verdict, or no hope or tries left."""
-        return self.answer.kind in FINAL_KINDS or self.chunk.tries + 1 >= MAX_TRIES
+        return self.answer.kind in FINAL_KINDS or self.number >= MAX_TRIES
 
 
 class Verdicts:
@@ -78,9 +92,10 @@ class Verdicts:
         batch_id = (finished[0] if finished else answered[0].chunk).batch_id
         with self._database.transaction("judging") as tx:
             correlation, closed = execute(tx, LOCK_BATCH, [batch_id])[0]
+            _end_calls(tx, answered, token, now)
             fresh = self._store(tx, [item for item in answered if item.final], now)
             outbox.append(tx, [_callback(item, correlation, now) for item in fresh])
-            self._book(tx, [item for item in answered if item.answer.kind != "verdict"], now)
+            self._book(tx, [item for item in answered if item.answer.kind != "verdict" and item.call is None], now)
             if finished:
                 self._finish(tx, finished, token, now)
         return not closed
@@ -106,9 +121,10 @@ class Verdicts:
             [answer.judge for answer in answers],
             [answer.provider for answer in answers],
             [answer.model for answer in answers],
-            [item.chunk.tries + 1 for item in final],
+            [item.number for item in final],
             [answer.cost for answer in answers],
             [answer.response_time_ms for answer in answers],
+            [None if item.call is None else item.call.id for item in final],
         ]
         new = {row[0] for row in execute(tx, RECORD, [now, *columns])}
         return [item for item in final if item.question.request_id in new]
@@ -119,12 +135,30 @@ class Verdicts:
             columns = [
                 [item.question.request_id for item in without_verdict],
                 [item.chunk.attempt for item in without_verdict],
-                [item.chunk.tries + 1 for item in without_verdict],
+                [item.number for item in without_verdict],
                 [item.answer.kind for item in without_verdict],
                 [item.answer.detail for item in without_verdict],
                 [item.answer.cost for item in without_verdict],
             ]
             execute(tx, BOOK, [now, *columns])
+
+
+def _end_calls(tx: Tx, answered: Sequence[Answered], token: UUID, now: datetime) -> None:
+    """What became of the calls, in the same transaction as what they brought; answers without a call are passed over."""
+    calls.end(tx, [(item.call, item.answer) for item in answered if item.call and item.earlier is None], now)
+    calls.reuse(tx, [(item.call, item.earlier) for item in answered if item.call and item.earlier], token, now)
+
+
+def _told_by_call(item: Answered) -> dict[str, Any]:
+    """What a callback tells beyond the contract when a language model answered, within bounds."""
+    if item.call is None:
+        return {}
+    answer = item.answer
+    first, second = (calls.clean(quote) for quote in answer.evidence)
+    told: dict[str, Any] = {"call_id": str(item.call.id), "cached": item.earlier is not None}
+    if answer.kind == "verdict":
+        told |= {"instructions_found": answer.instructions_found, "evidence_1": first, "evidence_2": second}
+    return told
 
 
 def _callback(item: Answered, correlation: UUID, now: datetime) -> Outgoing:
@@ -155,7 +189,8 @@ def _callback(item: Answered, correlation: UUID, now: datetime) -> Outgoing:
             "presented_order": "ba" if answer.swapped else "ab",
             "judge": answer.judge,
             "attempt": item.chunk.attempt,
-        },
+        }
+        | _told_by_call(item),
     )
     return outgoing(
         event,

@@ -1,0 +1,48 @@
+"""Requests that cannot leave this machine: a transport that connects to loopback addresses and to nothing else.
+
+Loaded only when a judge is held to this machine; the library for HTTP comes with the extra `llm`.
+"""
+
+import asyncio
+import ipaddress
+import socket
+
+import httpx2
+
+from pairmark.judges.llm.provider import Elsewhere
+
+
+class LoopbackTransport(httpx2.AsyncHTTPTransport):
+    """Looks the host up itself, refuses unless every address of it is loopback, and connects to the address it looked up.
+
+    So a name cannot mean one machine when it is checked and another when it is used. Proxies are never used.
+    """
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send the request, if it stays here."""
+        host = request.url.host
+        address = await _loopback_address(host)
+        request.extensions = {**request.extensions, "sni_hostname": host}
+        request.url = request.url.copy_with(host=address)
+        return await super().handle_async_request(request)
+
+
+async def _loopback_address(host: str) -> str:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise Elsewhere(host) from error
+    addresses = [str(place[4][0]).partition("%")[0] for place in found]
+    if not addresses or not all(is_loopback(address) for address in addresses):
+        raise Elsewhere(host)
+    return addresses[0]
+
+
+def is_loopback(address: str) -> bool:
+    """Whether this address is of the machine itself, in IPv4, IPv6, or IPv4 written as IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return (mapped or parsed).is_loopback
