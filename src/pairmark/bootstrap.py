@@ -39,6 +39,7 @@ from pairmark.services.assessment.review_queue import ReviewQueue
 from pairmark.services.entitlements.accounts import Accounts
 from pairmark.services.entitlements.saga import EntitlementsQueries, Saga
 from pairmark.services.judging.asker import Asker
+from pairmark.services.judging.queries import JudgingQueries
 from pairmark.services.judging.queue import Queue
 from pairmark.services.judging.verdicts import Verdicts
 from pairmark.services.lifecycle.front_desk import FrontDesk
@@ -97,6 +98,7 @@ class System:
         self.asker = Asker(database, self.texts, judge_for, Verdicts(database, self.clock), self.clock)
         self.assessment = AssessmentQueries(database)
         self.review = ReviewQueue(database, self.clock)
+        self.judging = JudgingQueries(database)
         self.lifecycle = LifecycleQueries(database)
         self.results = ResultsQueries(database)
         self.entitlements = EntitlementsQueries(database)

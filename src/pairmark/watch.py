@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pairmark.bootstrap import System
+from pairmark.domain.judged import Money
 from pairmark.errors import BrokenData, Busy, PairmarkError
 from pairmark.judges.question import JudgeUnable
 from pairmark.messaging.loop import Loop
@@ -21,6 +22,7 @@ POLL_SECONDS = 0.02
 WATCHING_AFTER = 1.0
 """Seconds without owning the work before another process is said to do it: a loop needs a moment to take it up."""
 LOOK_FOR_TROUBLE_EVERY = 1.0
+ASK_FOR_MONEY_EVERY = 1.0
 PATIENCE = 20.0
 """Seconds for which the same batch may stand still while the database, or a part, says that it cannot work."""
 LIMIT_PATIENCE = 2.0
@@ -36,13 +38,15 @@ Found = Literal["new", "unfinished", "stored"]
 class Progress:
     """What to show while it runs: the batch as it stands, whether another process does the work, and what is in the way.
 
-    `found` tells whether this call opened the batch, took an unfinished one up, or came to one that had ended.
+    `found` tells whether this call opened the batch, took an unfinished one up, or came to one that had ended. `money` is there
+    where calls of the batch cost any.
     """
 
     batch: Batch | None
     watching: bool
     trouble: str | None
     found: Found = "new"
+    money: Money | None = None
 
 
 OnProgress = Callable[[Progress], None]
@@ -84,7 +88,8 @@ class _Watch:
         self._standing: tuple[int, int] | None = None
         self._since = self._owned_at = self._now()
         self._stuck: Obstacle | None = None
-        self._stuck_asked_at = float("-inf")
+        self._stuck_asked_at = self._money_asked_at = float("-inf")
+        self._money: Money | None = None
 
     def look(self, loops: list[Loop]) -> bool:
         """Whether the batch has ended everywhere; raises the failure of a loop, and `Busy` when patience is at its end."""
@@ -98,6 +103,7 @@ class _Watch:
             batch = self._system.assessment.batch(self._ticket.job_id)
             done = batch is not None and batch.status.is_terminal and settled(self._system, batch)
             stuck = self._look_for_stuck()
+            self._look_at_money(at_once=done)
             busy = next((loop.trouble for loop in loops if loop.trouble and self._concerns_us(loop)), None)
             busy = busy or self._system.asker.trouble(str(self._ticket.job_id))
         except Busy as error:
@@ -107,11 +113,10 @@ class _Watch:
             busy = busy or BrokenData(stuck.sentence)
         self._judge_patience(batch, None if done else busy)
         if done:
-            self._tell(Progress(batch, False, None, self._found if loops else "stored"))
+            self._tell(Progress(batch, False, None, self._found if loops else "stored", self._money))
         else:
-            self._tell(
-                Progress(batch, self._watching(), str(busy) if busy else stuck.sentence if stuck else None, self._found)
-            )
+            trouble = str(busy) if busy else stuck.sentence if stuck else None
+            self._tell(Progress(batch, self._watching(), trouble, self._found, self._money))
         return done
 
     def _watching(self) -> bool:
@@ -124,6 +129,11 @@ class _Watch:
             self._stuck_asked_at = self._now()
             self._stuck = in_the_way(self._system, str(self._ticket.job_id), self._ticket.entity_id)
         return self._stuck
+
+    def _look_at_money(self, *, at_once: bool) -> None:
+        if at_once or self._now() - self._money_asked_at >= ASK_FOR_MONEY_EVERY:
+            self._money_asked_at = self._now()
+            self._money = self._system.judging.money(str(self._ticket.job_id))
 
     def _concerns_us(self, loop: Loop) -> bool:
         """Another batch that cannot be moved on is no trouble of ours."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pairmark.domain.scored import ScoreResult
+from pairmark.report.compared import write_page
 from pairmark.report.scored.write import write_report as write_scored
 from pairmark.report.write import write_report
 from support import report_samples as samples
@@ -44,6 +45,34 @@ def test_a_script_that_is_not_ours_would_not_run(chromium: str, tmp_path: Path) 
     assert loaded.title() != "owned"
     assert any("Content Security Policy" in line for line in loaded.console)
     assert loaded.charts() == ASSESSED
+
+
+def test_the_page_of_model_judges_draws_people_beside_them(chromium: str, tmp_path: Path) -> None:
+    page, *_ = write_report(samples.judged_by_models(), [], tmp_path / "out")
+    loaded = load(chromium, page, tmp_path / "profile")
+    assert loaded.console == []
+    assert loaded.charts() == [*ASSESSED[:2], "humans", *ASSESSED[2:]]
+    assert loaded.title() != "owned"
+    for promised in (
+        "openai:large",
+        "First-seat advantage",
+        "waits for a person",
+        "cleared by anna",
+        "and more",
+        "suspended",
+    ):
+        assert promised in loaded.dom
+
+
+@pytest.mark.parametrize("people", [True, False])
+def test_the_page_of_compared_judges_draws_its_charts(chromium: str, tmp_path: Path, people: bool) -> None:
+    page = tmp_path / "page.html"
+    write_page(page, samples.compared(people=people))
+    loaded = load(chromium, page, tmp_path / "profile")
+    assert loaded.console == []
+    assert loaded.charts() == [*(["people"] * people), "between"]
+    assert loaded.title() == "Judges side by side · Pairmark"
+    assert "img" not in loaded.tags()
 
 
 def test_a_batch_without_scores_loads_quietly(chromium: str, tmp_path: Path) -> None:

@@ -4,10 +4,13 @@ import random
 from dataclasses import replace
 from typing import Any
 
+from pairmark.domain.compared import Between, Canary, ComparedJudge, JudgeComparison
+from pairmark.domain.judged import CallsMade, Correlation, Cost, HumanAgreement, Money, Proportion, Surface
 from pairmark.domain.result import (
     Agreement,
     AssessmentResult,
     EssayScore,
+    HeldText,
     JudgeSummary,
     WaveProgress,
 )
@@ -80,6 +83,54 @@ def hostile() -> AssessmentResult:
         provenance={attack: attack, "seed": 3},
         identical_texts=[[HOSTILE_IDS[0], HOSTILE_IDS[6]]],
     )
+
+
+def judged_by_models(essays: int = 12) -> AssessmentResult:
+    """A batch judged by two models, one of them suspended, held against people; one essay waits for a person."""
+    result = ranked(essays)
+    large = JudgeSummary(
+        "openai:large", 150, 0.63, 0, 2.1, share=0.75, agreement=0.81, expected_agreement=0.8, both_orders=70, flip_rate=0.18,
+        order_effect=0.61, order_effect_se=0.2, infit=0.93, model=True,
+        made=CallsMade(160, 150, {"refused": 6, "invalid": 4}, input_tokens=210_000, cached_tokens=70_000, output_tokens=14_000,
+                       cost=0.41, canaries=4),
+    )  # fmt: skip
+    small = JudgeSummary(
+        "anthropic:small", 50, 0.49, 0, 0.9, share=0.25, agreement=0.74, expected_agreement=0.79, both_orders=20, flip_rate=0.05,
+        order_effect=-0.02, order_effect_se=0.3, infit=1.12, model=True,
+        made=CallsMade(55, 50, {"timed_out": 4}, lost=1, unpriced=4, input_tokens=70_000, output_tokens=5_000, cost=0.2,
+                       canaries=4, canaries_failed=1, suspended="it chose an empty text over a sound essay."),
+    )  # fmt: skip
+    people = HumanAgreement(
+        "votes.csv", 900, Proportion(0.83, 0.79, 0.87, 180, 95),
+        {"anthropic:small": Proportion(0.79, 0.7, 0.86, 45, 30), "openai:large": Proportion(0.84, 0.8, 0.88, 135, 80)},
+        Proportion(0.86, 0.82, 0.89, 90, 90), Proportion(0.66, 0.6, 0.71, 95, 95),
+    )  # fmt: skip
+    return replace(
+        result, judges=[large, small], comparisons=200, humans=people,
+        surface=Surface(Correlation(0.71, 0.3, 0.9), Correlation(0.74, 0.34, 0.92), Proportion(0.68, 0.6, 0.75, 190, 95)),
+        cost=Cost(Money(0.61, 5.0, 0.02), 215, unpriced=4, lost=1),
+held=[HeldText("essay-13", "scan", "instruction", 4, 40, HOSTILE_IDS[1], "These words speak to a judge.", False, None),
+              HeldText("essay-14", "models", "instructions_found", 0, None, "", "Models said so.", False, "anna")],
+    )  # fmt: skip
+
+
+def compared(*, people: bool = True) -> JudgeComparison:
+    """Two models and the control over 40 pairs; one has a hostile name."""
+    with_people = Proportion(0.83, 0.72, 0.9, 40, 40) if people else None
+    one = ComparedJudge(
+        HOSTILE_IDS[0], True, 80, {"refused": 2}, Proportion(0.55, 0.47, 0.63, 80, 40), Proportion(0.1, 0.04, 0.23, 40, 40),
+        Proportion(0.6, 0.47, 0.72, 78, 39), with_people, 1.2, calls=90, input_tokens=80_000, output_tokens=5_000, cost=0.11,
+        canaries=[Canary("injection", False, "chosen in 2 of 2 answers"), Canary("empty", True)],
+    )  # fmt: skip
+    other = replace(one, judge="anthropic:small", cost=0.0, unpriced=90, unable="The quota is used up.", canaries=[])
+    control = ComparedJudge("surface", False, 40, {}, None, None, None, with_people, None, control=True)
+    return JudgeComparison(
+        texts=20, pairs=40, seed=1, judges=[one, other, control],
+        between=[Between(one.judge, other.judge, Proportion(0.8, 0.68, 0.88, 40, 40))],
+        among_humans=Proportion(0.86, 0.8, 0.9, 40, 40) if people else None, human_source="votes.csv" if people else "",
+        human_judgements=90 if people else 0, spent=0.11, unpriced=90, spend_limit=1.0, stopped="The spend limit was reached.",
+        warnings=[HOSTILE_IDS[1]], provenance={"pairmark": "0.1.0", "judges": {one.judge: "ab", other.judge: "cd"}},
+    )  # fmt: skip
 
 
 def failed() -> AssessmentResult:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pairmark.cli.arguments import folder
+from pairmark.cli.models import JUDGES, add_model_options, add_spend_limit, chosen
 from pairmark.cli.output import note, put_json
 
 FAILED = 1
@@ -23,11 +24,19 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--judge",
         required=True,
+        action="append",
         metavar="KIND",
-        help="replay:FILE.csv[,seed=N], simulated:sd=1,seed=3[,order_bias=…,fail=…,delay_ms=…], or surface",
+        help=f"{JUDGES}; repeat it for several, each with its share at the end, as in openai:MODEL=60%%",
     )
     parser.add_argument("--out", metavar="DIR", type=folder, help="folder for the report (made if missing)")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="show the exact prompts of the first calls, and how many calls, tokens and dollars it would take; asks nobody",
+    )
     _add_design(parser)
+    add_model_options(parser)
+    _add_running(parser)
     _add_texts(parser)
     parser.set_defaults(run=run)
 
@@ -47,21 +56,31 @@ def _add_design(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("money and names")
+    add_spend_limit(group)
+    group.add_argument(
+        "--batch", action="store_true", help="use the provider's batch interface: half the price, up to 24 hours"
+    )
+    group.add_argument("--roster", metavar="FILE", type=Path, help="names that never leave this machine, one a line")
+
+
 def _add_texts(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what a CSV file holds")
     group.add_argument("--id-column", metavar="NAME", help="column of ids (default: essay_id, item or id)")
     group.add_argument("--text-column", metavar="NAME", help="column of texts (default: text, essay, content or body)")
     group.add_argument("--compare", metavar="NAME", help="numeric column to report rank agreement with")
     group.add_argument("--smaller-is-better", action="store_true", help="in the --compare column")
+    parser.add_argument("--human", metavar="CSV", type=Path, help="judgements of people to report agreement with")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Assess and report."""
-    from pairmark.assessing import Choices, assess  # noqa: PLC0415 - start-up time
+    """Assess and report, or only tell what would be asked."""
+    if arguments.dry_run:
+        return rehearse(arguments)
+    from pairmark.assessing import assess  # noqa: PLC0415 - start-up time
     from pairmark.cli.live import Live  # noqa: PLC0415
 
-    names = Choices.__optional_keys__
-    choices: Any = {name: value for name, value in vars(arguments).items() if name in names}
     with Live() as live:
         result = assess(
             arguments.path,
@@ -69,9 +88,25 @@ def run(arguments: argparse.Namespace) -> int:
             out=arguments.out,
             database=arguments.database,
             on_progress=live.show,
-            **choices,
+            **chosen(arguments),
         )
     return report(result, arguments)
+
+
+def rehearse(arguments: argparse.Namespace) -> int:
+    """Tell what would be asked and what it would cost; no database is touched and nobody asked."""
+    from pairmark.assessing import rehearse as rehearsed  # noqa: PLC0415 - start-up time
+
+    told = rehearsed(arguments.path, arguments.judge, chosen(arguments))
+    if arguments.json:
+        put_json(told.as_dict())
+        return 0
+    from rich.console import Console  # noqa: PLC0415
+
+    from pairmark.report.rehearsed import print_rehearsal  # noqa: PLC0415
+
+    print_rehearsal(told, Console())
+    return 0
 
 
 def report(result: Any, arguments: argparse.Namespace) -> int:

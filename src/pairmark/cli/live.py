@@ -9,11 +9,12 @@ from rich.console import Console
 from pairmark.assessing import Progress as Standing
 from pairmark.clock import SystemClock
 from pairmark.report.figures import visible
+from pairmark.report.judge_words import money_so_far
 from pairmark.report.progress import Progress
 
 
 class Live:
-    """Shows wave, comparisons, rate and time left while a batch runs."""
+    """Shows wave, comparisons, rate, time left and cost so far while a batch runs."""
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stderr)
@@ -47,7 +48,8 @@ class Live:
                 f"Going on where it stopped: {batch.answered:,} of at most {batch.budget:,} comparisons answered."
             )
         if batch.budget:
-            self._progress.update(wave=batch.wave, done=batch.answered, budget=batch.budget, cost=None)
+            cost = money_so_far(standing.money) if standing.money else ""
+            self._progress.update(wave=batch.wave, done=batch.answered, budget=batch.budget, cost=cost)
 
     def _say(self, sentence: str) -> None:
         if sentence != self._said:

@@ -18,6 +18,8 @@ from pairmark.cli import (
     db,
     deadletter,
     doctor,
+    judge,
+    judgement,
     outbox,
     review,
     score,
@@ -67,6 +69,8 @@ def build_parser() -> argparse.ArgumentParser:
         assess,
         simulate,
         score,
+        judge,
+        judgement,
         status,
         worker,
         topics,
@@ -79,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
         db,
         doctor,
     ):
-        module.add(commands, alone if module in (simulate, score, contracts) else shared)
+        module.add(commands, alone if module in (simulate, score, judge, contracts) else shared)
     return parser
 
 

@@ -93,7 +93,7 @@ def retry(arguments: argparse.Namespace) -> int:
 
 
 def one_batch(system: Any, text: str) -> Any:
-    """The batch that this id, beginning of an id, or name stands for."""
+    """The batch of this id (or its beginning) or name; raises `BadRequest` where there is none, or several."""
     found = system.assessment.find(text)
     if not found:
         _take_in(system)

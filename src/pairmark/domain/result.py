@@ -6,7 +6,10 @@ Rendering never computes: every number shown anywhere stands here.
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pairmark.domain.judged import Cost, HumanAgreement, JudgeSummary, Surface
 from pairmark.domain.length import LengthDependence
+
+__all__ = ["Agreement", "AssessmentResult", "EssayScore", "HeldText", "JudgeSummary", "WaveProgress"]
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,6 @@ class WaveProgress:
     comparisons: int
     reliability: float | None
     largest_change: float | None
-
-
-@dataclass(frozen=True)
-class JudgeSummary:
-    """What one judge did in this batch."""
-
-    judge: str
-    comparisons: int
-    first_seat_share: float
-    ties: int
-    median_seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -99,6 +91,9 @@ class AssessmentResult:
     baseline: bool = False
     length: LengthDependence | None = None
     held: list[HeldText] = field(default_factory=list)
+    cost: Cost | None = None
+    humans: HumanAgreement | None = None
+    surface: Surface | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain JSON types, in the order of `results.json`."""

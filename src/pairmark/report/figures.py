@@ -40,6 +40,28 @@ def plain(value: float | None) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
+def money(value: float | None) -> str:
+    """US dollars with two decimals, small amounts with two significant digits: '$12.30', '$0.0021'; 'not known' for None."""
+    if value is None or not math.isfinite(value):
+        return "not known"
+    places = 2 if value == 0 or value >= 0.1 else min(1 - math.floor(math.log10(abs(value))), 8)
+    return f"${value:,.{places}f}"
+
+
+def tokens(number: int) -> str:
+    """'812', '4.1k', '12M'."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            whole = number / size
+            return f"{whole:,.0f}{letter}" if whole >= 10 else f"{whole:.1f}{letter}"
+    return str(number)
+
+
+def percent(share: float | None) -> str:
+    """'83 %' with a space that does not break; a dash for None."""
+    return MISSING if share is None or not math.isfinite(share) else f"{100 * share:.0f}\u00a0%"
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """'1 essay', '1,000 essays'."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from pairmark.errors import BadRequest, Busy, PairmarkError
 
@@ -35,6 +36,28 @@ def put(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
             for temporary, _ in staged:
                 temporary.unlink(missing_ok=True)
     return [target for _, target in staged]
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[TextIO]:
+    """A text file to write into, which takes its name when the block ends well; what stood there before stays until then.
+
+    Raises `Busy` when the disk is full and `BadRequest` when the file cannot be written.
+    """
+    folder = path.parent
+    with _translated(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _refuse_folders([path])
+        temporary = _hidden(folder, path.name)
+        try:
+            with temporary.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _flush_folder(folder)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def check(folder: Path, names: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pairmark.domain.result import AssessmentResult
-from pairmark.report import charts, convergence_charts, figures, quality_charts, words
+from pairmark.report import charts, convergence_charts, figures, judge_charts, judge_words, quality_charts, words
 
 VENDORED = ("vega", "vega-lite", "vega-embed")
 
@@ -31,10 +31,13 @@ def render_html(result: AssessmentResult) -> str:
         "change": convergence_charts.change(result.convergence),
         "degrees": quality_charts.degree_histogram(counts),
         "length": charts.scores_by_length(result.essays) if result.length else None,
+        "humans": judge_charts.with_people(result.humans) if result.humans else None,
     }
     essays = sorted(result.essays, key=lambda essay: essay.rank)
     bars = quality_charts.bars(counts)
-    return render_page("report.html.j2", specs, result=result, essays=essays, words=words, bars=bars)
+    shown = {"result": result, "essays": essays, "words": words, "said": judge_words, "bars": bars,
+             "people_rows": judge_charts.people_rows(result.humans) if result.humans else []}  # fmt: skip
+    return render_page("report.html.j2", specs, **shown)
 
 
 def render_page(template: str, specs: Mapping[str, charts.Spec | None], **shown: Any) -> str:
@@ -84,7 +87,9 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         number=figures.typeset,
-        percent=lambda share: figures.MISSING if share is None else f"{100 * share:.0f}\u00a0%",
+        percent=figures.percent,
+        money=figures.money,
+        tokens=figures.tokens,
         plain=figures.plain,
         count=figures.count,
         visible=lambda text: figures.visible(str(text)),

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from pairmark.clock import Clock
-from pairmark.report.figures import count, plain
+from pairmark.report.figures import count
 
 WINDOW_SECONDS = 30.0
 REDRAW_SECONDS = 0.1
@@ -29,14 +29,13 @@ class _Sample:
 class Progress:
     """Shows the latest numbers given to `update`; use it as a context.
 
-    `every_seconds` is the pause between lines where no live line can be drawn; `currency` names what `cost` counts.
+    `every_seconds` is the pause between lines where no live line can be drawn.
     """
 
-    def __init__(self, console: Console, clock: Clock, *, every_seconds: float = 5.0, currency: str = "") -> None:
+    def __init__(self, console: Console, clock: Clock, *, every_seconds: float = 5.0) -> None:
         self._console = console
         self._clock = clock
         self._pause = REDRAW_SECONDS if console.is_terminal else every_seconds
-        self._currency = currency
         self._samples: deque[_Sample] = deque()
         self._line = Text("")
         self._shown_at: float | None = None
@@ -58,18 +57,16 @@ class Progress:
         if self._unshown or (self._live and self._shown_at is not None):
             self._console.print(self._line)
 
-    def update(self, *, wave: int, done: int, budget: int, cost: float | None = None) -> None:
+    def update(self, *, wave: int, done: int, budget: int, cost: str = "") -> None:
         """Tell the present state of a batch; drawn at once or with the next line.
 
-        `done` and `budget` count comparisons; `cost` is what the judges have cost so far.
+        `done` and `budget` count comparisons; `cost` says what the judges have cost so far.
         """
         self.tell(
             [f"wave {wave}", f"{done:,} of at most {count(budget, 'comparison')}"], done, budget, most=True, cost=cost
         )
 
-    def tell(
-        self, parts: Sequence[str], done: int, total: int, *, most: bool = False, cost: float | None = None
-    ) -> None:
+    def tell(self, parts: Sequence[str], done: int, total: int, *, most: bool = False, cost: str = "") -> None:
         """Tell how far anything is: what it does in words, and how many of `total` (`most`: or fewer) are done."""
         now = self._clock.monotonic()
         self._remember(_Sample(now, done))
@@ -98,13 +95,13 @@ class Progress:
             return None
         return (last.done - first.done) / (last.at - first.at)
 
-    def _pace(self, done: int, total: int, most: bool, cost: float | None) -> Iterator[str]:
+    def _pace(self, done: int, total: int, most: bool, cost: str) -> Iterator[str]:
         rate = self._rate()
         if rate is not None:
             yield f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
             yield f"{'at most ' if most else ''}{duration((total - done) / rate)} left"
-        if cost is not None:
-            yield f"cost {plain(cost)} {self._currency}".rstrip()
+        if cost:
+            yield cost
 
 
 def duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pairmark.domain.result import AssessmentResult, EssayScore
-from pairmark.report import words
+from pairmark.report import judge_words, words
 from pairmark.report.figures import count, decimal, plain, visible
 from pairmark.report.progress import Progress
 
@@ -22,6 +22,7 @@ ALL_ROWS, TOP, BOTTOM = 60, 25, 10
 COMPARISONS_FROM, BAR_FROM = 72, 92
 """Columns of the terminal from which the table shows comparisons, and intervals as bars."""
 BAR, GAP, MINIMUM_NAME = 28, 2, 8
+MOST_JUDGES = 12
 LEVEL_STYLES = {"good": "green", "fair": "yellow", "weak": "red", "none": "dim"}
 
 
@@ -30,7 +31,10 @@ def print_summary(result: AssessmentResult, console: Console) -> None:
     _print_head(result, console)
     if result.essays:
         _print_ranking(result, console)
-    console.print(facts([*_about_the_scale(result), ("", Text("")), *_about_the_services(result)]))
+    about = [*_about_the_scale(result), ("", Text(""))]
+    if judge_words.by_models(result):
+        about += [*_about_the_judges(result), ("", Text(""))]
+    console.print(facts([*about, *_about_the_services(result)]))
     _print_events(result.events, console)
     _print_self_check(result.self_check, console)
     for warning in result.warnings:
@@ -122,6 +126,21 @@ def _about_the_scale(result: AssessmentResult) -> Iterator[tuple[str, Text]]:
         yield "Agreement", Text(words.agreement_sentence(result))
     for group in result.identical_texts:
         yield "Same text", Text(" = ".join(visible(essay_id) for essay_id in group))
+
+
+def _about_the_judges(result: AssessmentResult) -> Iterator[tuple[str, Text]]:
+    for judge in result.judges[:MOST_JUDGES]:
+        yield "Judge", Text(f"{visible(judge.judge)}: {judge_words.judge_line(judge)}")
+    if len(result.judges) > MOST_JUDGES:
+        yield "", Text(f"and {len(result.judges) - MOST_JUDGES:,} more; all of them are in report.html.")
+    for sentence in judge_words.people_sentences(result.humans) if result.humans else ():
+        yield "People", Text(sentence.replace("\u00a0", " "))
+    for sentence in judge_words.surface_sentences(result.surface) if result.surface else ():
+        yield "Control", Text(sentence.replace("\u00a0", " "), style="dim")
+    if result.cost is not None:
+        yield "Cost", Text(judge_words.cost_sentence(result.cost))
+    for sentence in judge_words.alarms(result):
+        yield "Note", Text(sentence.replace("\u00a0", " "), style="yellow")
 
 
 def _about_the_services(result: AssessmentResult) -> Iterator[tuple[str, Text]]:

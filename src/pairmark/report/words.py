@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pairmark.domain.length import LengthDependence
 from pairmark.domain.result import AssessmentResult
 from pairmark.domain.statuses import Status, StopReason
-from pairmark.report.figures import apart, count, decimal, visible
+from pairmark.report.figures import apart, count, decimal, percent, visible
 
 BASELINE_LABEL = "surface baseline: counts words, never grades"
 GOOD, USABLE = 0.8, 0.7
@@ -113,13 +113,46 @@ def fitness(result: AssessmentResult) -> Fitness:
         return Fitness("none", "Not fit for any decision: this baseline counts words and reads nothing.")
     if len(result.essays) == 1 or value is None:
         return Fitness("none", "Too little was compared to say how far the order can be trusted.")
-    bar = GOOD if value >= USABLE else USABLE
-    shown, asked = apart(value, bar)
+    doubt = models_doubt(result) if value >= USABLE else None
+    return _by_reliability(value) if doubt is None else doubt
+
+
+def _by_reliability(value: float) -> Fitness:
+    shown, asked = apart(value, GOOD if value >= USABLE else USABLE)
     if value >= GOOD:
         return Fitness("good", f"Fit for ranking: reliability {shown} reaches the {asked} that is usually asked for.")
     if value >= USABLE:
         return Fitness("fair", f"Fit only where little depends on it: reliability {shown} is below {asked}.")
     return Fitness("weak", f"Not yet fit for decisions: reliability {shown} is below {asked}.")
+
+
+def models_doubt(result: AssessmentResult) -> Fitness | None:
+    """Why a reliable scale of language models is not fit by that alone; None where people agree with it, or judged themselves.
+
+    Models that agree with themselves may see something else than people do: only judgements of people can tell.
+    """
+    decided = sum(judge.comparisons for judge in result.judges)
+    if 2 * sum(judge.comparisons for judge in result.judges if judge.model) <= decided:
+        return None
+    value = decimal(result.reliability.get("value"))
+    agreed = result.humans.models if result.humans is not None else None
+    if agreed is None:
+        return Fitness(
+            "fair",
+            f"Reliable ({value}), but nobody has held it against people: that models agree with themselves does not say that they "
+            "see what people see. Give judgements of people with --human.",
+        )
+    control = result.humans.surface if result.humans is not None else None
+    if agreed.low <= 0.5 or (control is not None and agreed.value <= control.value):
+        least = (
+            "coin tosses" if agreed.low <= 0.5 else f"counting words ({percent(control.value if control else None)})"
+        )
+        return Fitness(
+            "weak",
+            f"Not fit for decisions: reliable ({value}), but models and people agree in only {percent(agreed.value)} of "
+            f"{count(agreed.pairs, 'pair')}, which is not clearly more than {least}.",
+        )
+    return None
 
 
 def reliability_sentence(result: AssessmentResult) -> str:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pairmark.stats.agreement import agreement, agreement_within
     from pairmark.stats.anchors import Grading, grading
     from pairmark.stats.assignment import assign, unseen_by_all
     from pairmark.stats.bradley_terry import fit
@@ -25,14 +26,16 @@ if TYPE_CHECKING:
     from pairmark.stats.fitted import Estimated, Fit
     from pairmark.stats.frames import from_columns
     from pairmark.stats.judges import JudgeSummary, judge_summary
-    from pairmark.stats.length import decisions_by_length, partial_rank_correlation, rank_correlation
+    from pairmark.stats.length import decisions_by_length, longer_wins, partial_rank_correlation, rank_correlation
     from pairmark.stats.linking import Linked, link
     from pairmark.stats.misfit import Misfit, essay_misfit, judge_misfit
     from pairmark.stats.next_pairs import NextPairs, next_pairs
     from pairmark.stats.reliability import Reliability, empirical_bayes, looks_adaptive, ssr, ssr_observed
     from pairmark.stats.rules import RULES, rule
     from pairmark.stats.screening import Screening, screen
+    from pairmark.stats.seats import Seats, first_wins, flips, seats
     from pairmark.stats.sessions import run, simulated_judges
+    from pairmark.stats.shares import Share
     from pairmark.stats.simulation import simulate, true_scores
     from pairmark.stats.split_half import SplitHalf, split_half
     from pairmark.stats.stretch import Stretch, stretch
@@ -41,15 +44,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RULES", "BadComparisonsError", "Comparisons", "Design", "Estimated", "Fit", "Grading", "JudgeSummary", "Linked",
-    "Misfit", "Need", "NextPairs", "NoFiniteEstimateError", "NotConvergedError", "Reliability", "Screening",
-    "SplitHalf", "StatsError", "Stretch", "Surprises", "UnconnectedError", "assign", "comparisons",
-    "decisions_by_length", "empirical_bayes", "essay_misfit", "fit", "from_columns", "grading", "judge_misfit",
-    "judge_summary", "link", "looks_adaptive", "need", "next_pairs", "one_blas_thread", "partial_rank_correlation",
-    "rank_correlation", "rule", "run", "screen", "simulate", "simulated_judges", "split_half", "ssr", "ssr_observed",
-    "stretch", "surprises", "true_scores", "unseen_by_all",
+    "Misfit", "Need", "NextPairs", "NoFiniteEstimateError", "NotConvergedError", "Reliability", "Screening", "Seats",
+    "Share", "SplitHalf", "StatsError", "Stretch", "Surprises", "UnconnectedError", "agreement", "agreement_within",
+    "assign", "comparisons", "decisions_by_length", "empirical_bayes", "essay_misfit", "first_wins", "fit", "flips",
+    "from_columns", "grading", "judge_misfit", "judge_summary", "link", "longer_wins", "looks_adaptive", "need",
+    "next_pairs", "one_blas_thread", "partial_rank_correlation", "rank_correlation", "rule", "run", "screen", "seats",
+    "simulate", "simulated_judges", "split_half", "ssr", "ssr_observed", "stretch", "surprises", "true_scores",
+    "unseen_by_all",
 ]  # fmt: skip
 
 _MODULES = {
+    "agreement": ("agreement", "agreement_within"),
     "anchors": ("Grading", "grading"),
     "assignment": ("assign", "unseen_by_all"),
     "bradley_terry": ("fit",),
@@ -59,14 +64,16 @@ _MODULES = {
     "fitted": ("Estimated", "Fit"),
     "frames": ("from_columns",),
     "judges": ("JudgeSummary", "judge_summary"),
-    "length": ("decisions_by_length", "partial_rank_correlation", "rank_correlation"),
+    "length": ("decisions_by_length", "longer_wins", "partial_rank_correlation", "rank_correlation"),
     "linking": ("Linked", "link"),
     "misfit": ("Misfit", "essay_misfit", "judge_misfit"),
     "next_pairs": ("NextPairs", "next_pairs"),
     "reliability": ("Reliability", "empirical_bayes", "looks_adaptive", "ssr", "ssr_observed"),
     "rules": ("RULES", "rule"),
     "screening": ("Screening", "screen"),
+    "seats": ("Seats", "first_wins", "flips", "seats"),
     "sessions": ("run", "simulated_judges"),
+    "shares": ("Share",),
     "simulation": ("simulate", "true_scores"),
     "split_half": ("SplitHalf", "split_half"),
     "stretch": ("Stretch", "stretch"),

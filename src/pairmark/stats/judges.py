@@ -1,20 +1,20 @@
 """What each judge did, in numbers a person can check: agreement, seats, answers that turned with the order, time.
 
-Infit and outfit are in `misfit`; who should be looked at is in `screening`.
+What the order of texts does is counted in `seats`; infit and outfit are in `misfit`; who should be looked at is in `screening`.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from pairmark.stats.arrays import Floats, Ints, counted, summed
+from pairmark.stats.arrays import Floats, Ints, counted
 from pairmark.stats.canonical import with_sorted_rows
 from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.consensus import consensus
 from pairmark.stats.display import Columns
 from pairmark.stats.errors import StatsError
 from pairmark.stats.fitted import Fit
-from pairmark.stats.tally import tally
+from pairmark.stats.seats import mean_by_judge, seats
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,39 +58,16 @@ def judge_summary(fit: Fit) -> JudgeSummary:
     others = consensus(fit)
     agreed = np.where(others.difference == 0, 0.5, (others.difference > 0) == (others.outcome == 1))
     likely = np.where(others.difference == 0, 0.5, np.where(others.difference > 0, others.chance, 1 - others.chance))
-    both_orders, flip_rate = _flips(rows, count)
-    first_share = _mean(rows.judge, rows.outcome, count)
+    seen = seats(data)
     return JudgeSummary(
         data.judges,
         counted(rows.judge, count),
-        _mean(others.judge, agreed, count),
-        _mean(others.judge, likely, count),
-        first_share if data.seats else np.full(count, np.nan),
-        both_orders if data.seats else np.zeros(count, dtype=np.int64),
-        flip_rate if data.seats else np.full(count, np.nan),
+        mean_by_judge(others.judge, agreed, count),
+        mean_by_judge(others.judge, likely, count),
+        seen.first_share,
+        seen.both_orders,
+        seen.flip_rate,
         median_seconds(data),
-    )
-
-
-def _mean(judge: Ints, values: Floats, n_judges: int) -> Floats:
-    with np.errstate(invalid="ignore"):
-        return np.asarray(summed(judge, values, n_judges) / counted(judge, n_judges))
-
-
-def _flips(rows: Comparisons, n_judges: int) -> tuple[Ints, Floats]:
-    """Pairs each judge saw in both orders, and the mean chance that the two orders disagree."""
-    assert rows.judge is not None
-    n = len(rows.items)
-    ones = np.ones(len(rows))
-    seen = tally(n, rows.first, rows.second, rows.outcome, ones, rows.judge, n_judges)
-    code = (seen.first * n + seen.second) * n_judges + seen.group
-    other = (seen.second * n + seen.first) * n_judges + seen.group
-    place = np.minimum(np.searchsorted(code, other), len(code) - 1)
-    both = (code[place] == other) & (seen.first < seen.second)
-    first_share = seen.won / seen.weight
-    one, turned = first_share[both], 1 - first_share[place[both]]
-    return counted(seen.group[both], n_judges), _mean(
-        seen.group[both], one * (1 - turned) + turned * (1 - one), n_judges
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from pairmark.stats.arrays import Floats
 from pairmark.stats.comparisons import Comparisons
 from pairmark.stats.errors import StatsError
+from pairmark.stats.shares import Share, decided, pair_codes, share
 
 MATCHED = 0.1  # texts count as equally long if the longer has at most this share of words more
 LEAST_ESSAYS = 4  # for an interval of a correlation
@@ -104,6 +105,22 @@ def decisions_by_length(data: Comparisons, theta: ArrayLike, words: ArrayLike) -
         by_length, int(unequal.sum()), _share(better, data, known & apart), _share(better, data, matched & apart),
         int((matched & apart).sum()),
     )  # fmt: skip
+
+
+def longer_wins(data: Comparisons, words: ArrayLike) -> Share | None:
+    """Share of decisions between unequal lengths that went to the longer text; `words`: shape (n_items,), NaN if unknown.
+
+    Examples
+    --------
+    >>> from pairmark.stats import comparisons
+    >>> votes = comparisons([("anna", "bela", 1), ("bela", "cleo", 1), ("cleo", "anna", 1)])
+    >>> round(longer_wins(votes, words=[300, 200, 100]).value, 2)
+    0.67
+    """
+    length = np.asarray(words, dtype=np.float64)
+    first, second = length[data.first], length[data.second]
+    chosen = decided(data) & np.isfinite(first) & np.isfinite(second) & (first != second)
+    return share(np.where(first > second, data.outcome, 1 - data.outcome)[chosen], pair_codes(data)[chosen])
 
 
 def _share(

@@ -12,20 +12,20 @@ from pairmark.report.progress import Progress, duration
 def made(terminal: bool = False) -> tuple[io.StringIO, ManualClock, Progress]:
     target, clock = io.StringIO(), ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
     console = Console(file=target, width=100, force_terminal=terminal, legacy_windows=False)
-    return target, clock, Progress(console, clock, currency="EUR")
+    return target, clock, Progress(console, clock)
 
 
 def test_a_pipe_gets_a_line_every_few_seconds_and_the_last_state() -> None:
     target, clock, progress = made()
     with progress:
         for second in range(12):
-            progress.update(wave=1 + second // 6, done=second * 20, budget=350, cost=0.0)
+            progress.update(wave=1 + second // 6, done=second * 20, budget=350, cost="$0.00 spent")
             clock.advance(1)
     assert target.getvalue().splitlines() == [
-        "wave 1, 0 of at most 350 comparisons, cost 0 EUR",
-        "wave 1, 100 of at most 350 comparisons, 20/s, at most 12 s left, cost 0 EUR",
-        "wave 2, 200 of at most 350 comparisons, 20/s, at most 8 s left, cost 0 EUR",
-        "wave 2, 220 of at most 350 comparisons, 20/s, at most 6 s left, cost 0 EUR",
+        "wave 1, 0 of at most 350 comparisons, $0.00 spent",
+        "wave 1, 100 of at most 350 comparisons, 20/s, at most 12 s left, $0.00 spent",
+        "wave 2, 200 of at most 350 comparisons, 20/s, at most 8 s left, $0.00 spent",
+        "wave 2, 220 of at most 350 comparisons, 20/s, at most 6 s left, $0.00 spent",
     ]
 
 

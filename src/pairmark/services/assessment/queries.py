@@ -22,13 +22,31 @@ WHERE j.batch_id = %s ORDER BY c.ordinal, j.seq
 JUDGES = """
 SELECT j.judge, count(*), avg(CASE WHEN j.winner = 'tie' THEN NULL WHEN (j.winner = 'first') <> j.swapped THEN 1.0 ELSE 0.0 END),
     count(*) FILTER (WHERE j.winner = 'tie'),
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY j.response_time_ms) FILTER (WHERE j.response_time_ms > 0)
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY j.response_time_ms) FILTER (WHERE j.response_time_ms > 0),
+    bool_or(j.provider <> 'pairmark'), bool_or(j.provider = 'pairmark' AND j.model = 'replay')
 FROM judgement j WHERE j.batch_id = %s AND j.closing AND j.kind = 'verdict' GROUP BY j.judge ORDER BY count(*) DESC, j.judge
 """
 SCORES = """
 SELECT e.essay_id, s.rank, s.theta, s.standard_error, s.comparisons, s.normalized_score, s.wins, coalesce(e.words, 0)
 FROM score s JOIN essay e USING (batch_id, ordinal) WHERE s.batch_id = %s ORDER BY s.rank, e.ordinal
 """
+DECIDED = """
+SELECT c.first, c.second, CASE j.winner WHEN 'first' THEN 1.0 WHEN 'tie' THEN 0.5 ELSE 0.0 END::float8, j.swapped, j.judge
+FROM judgement j JOIN comparison c USING (batch_id, ordinal)
+WHERE j.batch_id = %s AND j.closing AND j.kind = 'verdict' ORDER BY c.ordinal
+"""
+TEXTS = "SELECT essay_id, text_storage_id FROM essay WHERE batch_id = %s ORDER BY ordinal"
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Counted verdicts as columns: essays by their place in `essay_ids`, in the order shown; `outcome` 1 when the first won."""
+
+    essay_ids: list[str]
+    first: list[int]
+    second: list[int]
+    outcome: list[float]
+    judge: list[str]
 
 
 @dataclass(frozen=True)
@@ -38,7 +56,7 @@ class StoredResult:
     batch: Batch
     scores: list[tuple[Any, ...]]
     waves: list[tuple[int, int, float | None, float | None]]
-    judges: list[tuple[str, int, float | None, int, float | None]]
+    judges: list[tuple[str, int, float | None, int, float | None, bool, bool]]
     reliability: float | None
     ssr: float | None
     input_digest: str | None
@@ -102,6 +120,22 @@ class AssessmentQueries:
         return StoredResult(
             batch, scores, [tuple(row) for row in waves], [tuple(row) for row in judges], reliability, ssr, digest, held
         )
+
+    def texts(self, batch_id: UUID) -> list[tuple[str, str]]:
+        """Essays of the batch with the ids of their texts."""
+        with self._database.transaction("assessment") as tx:
+            return [(row[0], row[1]) for row in execute(tx, TEXTS, [batch_id])]
+
+    def decisions(self, batch_id: UUID) -> Decided:
+        """Every counted verdict of the batch and who gave it, in the order of the comparisons."""
+        with self._database.transaction("assessment") as tx:
+            essays = [row[0] for row in execute(tx, TEXTS, [batch_id])]
+            rows = execute(tx, DECIDED, [batch_id])
+        shown = [(b, a, 1.0 - x, j) if swapped else (a, b, x, j) for a, b, x, swapped, j in rows]
+        first, second, outcome, judge = (
+            (list(column) for column in zip(*shown, strict=True)) if shown else ([], [], [], [])
+        )
+        return Decided(essays, first, second, outcome, judge)
 
     def judgements(self, batch_id: UUID) -> list[dict[str, object]]:
         """Every answer of the batch, counted or not, in the order of the comparisons."""

@@ -1,21 +1,22 @@
 """Collecting what every service believes about one batch into the one result that all reports are rendered from."""
 
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 from uuid import UUID
 
-import pairmark
 from pairmark.audit.selfcheck import event_counts, self_check
 from pairmark.bootstrap import System
 from pairmark.domain.length import LengthDependence
-from pairmark.domain.result import Agreement, AssessmentResult, EssayScore, HeldText, JudgeSummary, WaveProgress
+from pairmark.domain.result import Agreement, AssessmentResult, EssayScore, HeldText, WaveProgress
 from pairmark.domain.statuses import Status
 from pairmark.errors import BadRequest
 from pairmark.events.catalogue import ComparisonResult
 from pairmark.messaging import held, outbox
+from pairmark.outcome.panel import Panel, panel_of
+from pairmark.outcome.provenance import provenance
+from pairmark.scoring.people import People
 from pairmark.services.assessment.batches import Batch
 from pairmark.services.assessment.queries import StoredResult
 from pairmark.services.assessment.review_queue import Held
@@ -23,6 +24,8 @@ from pairmark.stats.errors import StatsError
 from pairmark.storage.connection import execute
 from pairmark.storage.schema import SERVICES
 
+Groups = Iterable[Iterable[str]]
+"""Ids of essays whose texts are the same."""
 SETTLING_SECONDS = 60.0
 """How long after its end the events of a batch may still be on their way; later ones count as lost."""
 Z95 = NormalDist().inv_cdf(0.975)
@@ -98,29 +101,28 @@ def _unpublished(system: System, batch: Batch) -> int:
 def collect(
     system: System,
     batch_id: UUID,
-    identical: Iterable[Iterable[str]] = (),
+    identical: Groups = (),
     comparand: Comparand | None = None,
     notes: Sequence[str] = (),
+    *,
+    people: People | None = None,
 ) -> AssessmentResult:
-    """The result of a batch as it stands now; scores only if it is complete. `notes` join its warnings."""
+    """The result of a batch as it stands now; scores only if it is complete. `notes` join its warnings.
+
+    `people` are judgements of people from elsewhere; where there are none, those of the batch's own human judges stand in.
+    """
     stored = system.assessment.result(batch_id)
     if stored is None:
         raise BadRequest(f"There is no batch {batch_id}.", remedy="`pairmark status` lists what there is.")
     obstacle = in_the_way(system, str(batch_id), stored.batch.entity_id)
     warnings = [*_warnings(stored), *notes, *([obstacle.sentence] if obstacle is not None else [])]
-    return _result(system, stored, identical, comparand, warnings)
+    return _result(system, stored, identical, comparand, panel_of(system, stored, people), warnings)
 
 
 def _result(
-    system: System,
-    stored: StoredResult,
-    identical: Iterable[Iterable[str]],
-    comparand: Comparand | None,
-    warnings: list[str],
+    system: System, stored: StoredResult, identical: Groups, comparand: Comparand | None, panel: Panel, notes: list[str]
 ) -> AssessmentResult:
-    batch = stored.batch
-    aggregates = [str(batch.id), batch.entity_id]
-    essays = _essays(stored)
+    batch, essays = stored.batch, _essays(stored)
     counted = batch.counted + batch.reused
     account = system.entitlements.view(str(batch.id))
     return AssessmentResult(
@@ -137,18 +139,21 @@ def _result(
         waves=batch.wave,
         comparisons_per_essay=_per_essay(batch, essays, counted),
         convergence=[WaveProgress(*row) for row in stored.waves if row[0] > 0 or row[2] is not None],
-        judges=[JudgeSummary(*row[:2], _share(row[2]), row[3], _seconds(row[4])) for row in stored.judges],
+        judges=panel.judges,
         services=_services(system, batch, account),
-        events=event_counts(system.database, aggregates),
+        events=event_counts(system.database, [str(batch.id), batch.entity_id]),
         credits={key: account[key] for key in ("reserved", "charged", "released", "balance")} | {"unit": "credit"},
         self_check=_self_check(system, batch),
-        provenance=_provenance(system, stored),
+        provenance=provenance(system, stored),
         identical_texts=[list(group) for group in identical],
         agreement=_agreement(essays, comparand),
-        warnings=warnings,
+        warnings=notes,
         baseline=batch.design.baseline,
         length=_length(essays),
         held=[_held(row) for row in stored.held],
+        cost=system.judging.cost(str(batch.id)),
+        humans=panel.humans,
+        surface=panel.surface,
     )
 
 
@@ -184,11 +189,6 @@ def _under_way(system: System, batch: Batch) -> bool:
     return (system.clock.now() - batch.finished_at).total_seconds() < SETTLING_SECONDS and not settled(system, batch)
 
 
-def _share(share: float | None) -> float:
-    """Share of first seats among decisions; one half where there were only ties."""
-    return 0.5 if share is None else float(share)
-
-
 def _essays(stored: StoredResult) -> list[EssayScore]:
     return [
         EssayScore(
@@ -205,10 +205,6 @@ def _essays(stored: StoredResult) -> list[EssayScore]:
         )
         for essay_id, rank, theta, error, comparisons, normalized, wins, words in stored.scores
     ]
-
-
-def _seconds(milliseconds: float | None) -> float | None:
-    return None if milliseconds is None else milliseconds / 1000
 
 
 def _services(system: System, batch: Batch, account: Mapping[str, Any]) -> dict[str, Any]:
@@ -287,26 +283,3 @@ def _about_held(stored: StoredResult) -> list[str]:
 def _named(essays: Sequence[str]) -> str:
     more = f" and {len(essays) - 5} more" if len(essays) > 5 else ""
     return ", ".join(essays[:5]) + more
-
-
-def _provenance(system: System, stored: StoredResult) -> dict[str, Any]:
-    import numpy  # noqa: PLC0415 - slow to import
-    import scipy  # noqa: PLC0415
-
-    batch = stored.batch
-    with system.database.transaction("assessment") as tx:
-        server = tx.info.server_version
-    return {
-        "pairmark": pairmark.__version__,
-        "python": platform.python_version(),
-        "numpy": numpy.__version__,
-        "scipy": scipy.__version__,
-        "postgresql": f"{server // 10000}.{server % 10000}",
-        "judge": batch.design.judge,
-        "judge_digest": batch.design.judge_digest,
-        "seed": batch.design.seed,
-        "generation": batch.generation,
-        "input_digest": stored.input_digest or "",
-        "requested_at": batch.created_at.isoformat(),
-        "finished_at": batch.finished_at.isoformat() if batch.finished_at else "",
-    }
