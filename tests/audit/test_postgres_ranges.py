@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
@@ -10,9 +11,11 @@ from hypothesis import strategies as some
 from pairmark.audit import audit
 from pairmark.audit.columns import recognise
 from pairmark.audit.grants import grants
+from pairmark.audit.shapes import as_text, untidy
 from pairmark.audit.sources import postgres as sources
 from pairmark.audit.sources import postgres_ranges
 from pairmark.audit.sources.postgres import PostgresTable
+from pairmark.audit.sources.postgres_packed import is_tidy
 from pairmark.audit.sources.statements import quoted
 from pairmark.audit.store import Chosen, Store
 from pairmark.cli.audit.asked import GENTLE
@@ -204,3 +207,23 @@ def test_whatever_kind_of_relation_it_is(place, made):
         place.rows(statement)
     expected, found = audit(place.url + "&table=public.event_outbox"), audit(place.url + "&table=theirs.v")
     assert (found.totals, found.snapshot["digest"]) == (expected.totals, expected.snapshot["digest"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    some.lists(
+        some.none()
+        | some.text(some.sampled_from("aF0 \t\r\n-é\u2003G"), max_size=3)
+        | some.text("aF0", min_size=31, max_size=37)
+    )
+)
+def test_texts_are_tidy_only_if_no_shape_would_change_them(texts):
+    with duckdb.connect() as store:
+        store.register("given", pa.table({"text": pa.array(texts, pa.string())}))
+        changed = f"{as_text('text', 'VARCHAR')} IS DISTINCT FROM text"
+        (shaped, odd) = store.execute(f"SELECT bool_or({changed}), bool_or({untidy('text')}) FROM given").fetchall()[0]
+    tidy = is_tidy(pa.array(texts, pa.string()))
+    assert tidy in {not odd, False}
+    assert not (tidy and shaped)
+    if not any(one and len(one) > 31 for one in texts):
+        assert tidy == (not odd)

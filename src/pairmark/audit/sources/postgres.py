@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -79,6 +79,10 @@ class PostgresTable(PostgresAddress):
             return False
         self._ranges = ranges
         return True
+
+    def tidy(self) -> Collection[str]:
+        """Columns in which every value is in shape, as far as that was seen on the way."""
+        return self._ranges.tidy if self._ranges else ()
 
     def look_closer(
         self,

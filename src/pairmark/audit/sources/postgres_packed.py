@@ -38,6 +38,23 @@ def packing(kind: str) -> Packing:
     return PACKINGS.get(kind, AS_TEXT)
 
 
+def is_tidy(texts: Any) -> bool:
+    """Whether certainly no text has a blank at an end, is empty or may be a UUID in upper case; what `untidy` asks of each row."""
+    _, offsets, data = texts.buffers()
+    places, letters = np.frombuffer(offsets, np.int32), np.frombuffer(data, np.uint8)
+    sizes = np.diff(places)
+    first, last = places[:-1], places[1:] - 1
+    filled = sizes > 0
+    if not filled.all():
+        if len(texts) - int(filled.sum()) > texts.null_count:
+            return False
+        first, last = first[filled], last[filled]
+    if (letters[first] <= ord(" ")).any() or (letters[last] <= ord(" ")).any():
+        return False
+    as_long = (sizes >= 32) & (sizes <= 36)
+    return not as_long.any() or not (letters - np.uint8(ord("A")) < 6).any()
+
+
 def _texts(data: Any, lengths: Any) -> Any:
     sizes = np.frombuffer(lengths, ">i4").astype(np.int32)
     absent = sizes < 0

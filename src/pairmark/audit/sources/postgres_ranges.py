@@ -15,7 +15,7 @@ import adbc_driver_manager
 import numpy as np
 import pyarrow as pa
 
-from pairmark.audit.sources.postgres_packed import packing
+from pairmark.audit.sources.postgres_packed import is_tidy, packing
 from pairmark.audit.sources.postgres_sessions import asked
 from pairmark.audit.sources.statements import quoted
 
@@ -64,6 +64,8 @@ class Ranges:
         named = [(name, way.kind) for name, way in zip(kinds, self._packings, strict=True)]
         self.schema = pa.schema([*named, (PLACE, pa.int32())])
         self._ends: dict[int, int] = {}
+        self.tidy = {name for name, kind in named if kind == pa.string()}
+        """Columns of text in which so far every value is in shape as it is."""
 
     def batches(self) -> Iterator[Any]:
         """All rows, as many sessions at work as there are."""
@@ -106,6 +108,10 @@ class Ranges:
     def _unpacked(self, values: Any, place: int) -> Any:
         sent = iter(column[0].as_buffer() or pa.py_buffer(b"") for column in values.columns)
         arrays = [way.unpacked(*(next(sent) for _ in way.asked)) for way in self._packings]
+        names = self.schema.names
+        self.tidy -= {
+            name for name, array in zip(names, arrays, strict=False) if name in self.tidy and not is_tidy(array)
+        }
         places = pa.py_buffer(np.full(len(arrays[0]), place, np.int32))
         return pa.record_batch(
             [*arrays, pa.Array.from_buffers(pa.int32(), len(arrays[0]), [None, places])], schema=self.schema
