@@ -1,4 +1,4 @@
-"""A large table of PostgreSQL is read in ranges of its blocks: the same rows as one by one, in one snapshot, from whatever table."""
+"""A large table of PostgreSQL is read in ranges of its blocks: the same rows as one by one, in one snapshot."""
 
 from collections.abc import Iterator
 
@@ -48,7 +48,8 @@ INSERT INTO event_outbox SELECT
     CASE WHEN n % 5 > 0 THEN 'done ' || n % 3 END,
     CASE WHEN n % 11 > 0 THEN timestamptz '1999-12-31 23:00+02' + n * interval '1 microsecond' END,
     CASE WHEN n % 3 > 0 THEN timestamp '0044-03-15 12:00 BC' + n * interval '7 days' END,
-    CASE WHEN n % 4 > 0 THEN n * 9223372036854775 * CASE WHEN n % 2 > 0 THEN -1 ELSE 1 END END, nullif(n, 8) - 500, CASE WHEN n % 2 > 0 THEN n END,
+    CASE WHEN n % 4 > 0 THEN n * 9223372036854775 * CASE WHEN n % 2 > 0 THEN -1 ELSE 1 END END,
+    nullif(n, 8) - 500, CASE WHEN n % 2 > 0 THEN n END,
     CASE WHEN n % 6 > 0 THEN md5(n::text)::uuid END, CASE WHEN n % 2 > 0 THEN jsonb_build_object('n', n) END,
     CASE n % 3 WHEN 0 THEN true WHEN 1 THEN false END, CASE WHEN n % 3 > 0 THEN date '2025-11-15' + n END, 'c' || n % 10,
     CASE WHEN n % 3 > 0 THEN n / 7.0 END, ARRAY['x', NULL, n::text], CASE WHEN n % 2 > 0 THEN 'glad' END::theirs, NULL, n::text
@@ -191,11 +192,13 @@ def test_gently_there_is_one_session(place):
 RELATIONS = {
     "a view": "CREATE VIEW theirs.v AS SELECT * FROM event_outbox",
     "a materialised view": "CREATE MATERIALIZED VIEW theirs.v AS SELECT * FROM event_outbox",
-    "partitions": "CREATE TABLE theirs.v (LIKE event_outbox) PARTITION BY HASH (aggregate_id); CREATE TABLE theirs.p1 PARTITION OF theirs.v "
-    "FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE theirs.p2 PARTITION OF theirs.v FOR VALUES WITH (MODULUS 2, REMAINDER 1); "
+    "partitions": "CREATE TABLE theirs.v (LIKE event_outbox) PARTITION BY HASH (aggregate_id); "
+    "CREATE TABLE theirs.p1 PARTITION OF theirs.v FOR VALUES WITH (MODULUS 2, REMAINDER 0); "
+    "CREATE TABLE theirs.p2 PARTITION OF theirs.v FOR VALUES WITH (MODULUS 2, REMAINDER 1); "
     "INSERT INTO theirs.v SELECT * FROM event_outbox",
     "a parent": "CREATE TABLE theirs.v (LIKE event_outbox); CREATE TABLE theirs.heir () INHERITS (theirs.v); "
-    "INSERT INTO theirs.v SELECT * FROM event_outbox LIMIT 10; INSERT INTO theirs.heir SELECT * FROM event_outbox OFFSET 10",
+    "INSERT INTO theirs.v SELECT * FROM event_outbox LIMIT 10; "
+    "INSERT INTO theirs.heir SELECT * FROM event_outbox OFFSET 10",
 }
 
 

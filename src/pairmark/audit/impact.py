@@ -59,7 +59,11 @@ class Account:
 
 @dataclass(frozen=True)
 class Impact:
-    """What the ledger says of repeated facts. `verdict`: clean, findings, or undetermined (nothing in it matches the events)."""
+    """What the ledger says of repeated facts. `without_charge`: the aggregates among them that it has no charge for.
+
+    `verdict`: clean (each was charged once), findings, or undetermined: of one without a charge it is not known whether it was
+    charged under another reference.
+    """
 
     source: str
     ledger: str
@@ -72,6 +76,7 @@ class Impact:
     charged_once: int
     overcharged: list[Charged]
     accounts: list[Account]
+    without_charge: list[str] = field(default_factory=list)
     caution: str = CAUTION
     definitions: dict[str, str] = field(default_factory=lambda: dict(DEFINITIONS))
 
@@ -146,7 +151,9 @@ def impact(
         (one for one in reckoned if one.overcharge > 0), key=lambda one: (one.currency, -one.overcharge, one.account)
     )
     charged = {one.reference for one in reckoned if one.charges}
-    verdict = "findings" if over else "clean" if charged or (known and whole.verdict == "clean") else "undetermined"
+    without = sorted(told.keys() - charged)
+    settled = not without if told else known and whole.verdict == "clean"
+    verdict = "findings" if over else "clean" if settled else "undetermined"
     return Impact(
         source=whole.source,
         ledger=opened.shown,
@@ -155,10 +162,11 @@ def impact(
         verdict=verdict,
         repeated=len(told),
         charged=len(charged),
-        not_charged=len(told) - len(charged),
+        not_charged=len(without),
         charged_once=sum(one.charges == 1 for one in reckoned),
         overcharged=over,
         accounts=_accounts(over),
+        without_charge=without,
     )
 
 

@@ -32,6 +32,8 @@ AS_THEY_ARE = {
 """Types that arrive as they are; everything else travels as text."""
 PLAIN = {"uuid", "text", "character varying", "bigint", "integer"}
 """Types of which a value as text, taken for a literal, is that value again."""
+ALONE = ("max_parallel_workers_per_gather", "0")
+"""Who asks for this is to be spared: a scan of the whole table goes through a small ring of buffers, ranges go through all."""
 LARGE = 1_000
 """Blocks from which on reading in ranges is worth a session more."""
 FEW = 0.1
@@ -64,6 +66,8 @@ class PostgresTable(PostgresAddress):
         """Whether it could be done so. A limit that was reached is told; whatever else stops it may not stop a copy row by row."""
         kinds = {name: self._kinds[name] for name in names}
         ranges: Ranges | None = None
+        if ALONE in self.settings.items():
+            return False
         try:
             blocks = blocks_of(self._connection, self._quoted)
             if blocks < LARGE:

@@ -10,8 +10,6 @@ import adbc_driver_postgresql.dbapi as adbc
 from pairmark.audit.sources.statements import literal, quoted
 
 ONE_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-ALONE = ("max_parallel_workers_per_gather", "0")
-"""The setting of a session beside which no other is to work."""
 STARTED = "SELECT pg_postmaster_start_time()::text"
 """What tells one server from another behind the same address."""
 
@@ -42,18 +40,17 @@ def _begin(session: Any, settings: Mapping[str, str], snapshot: str | None) -> N
 
 @contextmanager
 def together(first: Any, settings: Mapping[str, str]) -> Iterator[list[Any]]:
-    """A session with one beside it in the same snapshot, if one may be and is to be had.
+    """A session with one beside it in the same snapshot, if one is to be had.
 
     Behind one address may be several servers, or a pool that has no second session to give.
     """
     beside = None
-    if ALONE not in settings.items():
-        snapshot, started = asked(first, f"SELECT pg_export_snapshot(), ({STARTED})")
-        with suppress(adbc_driver_manager.Error):
-            beside = _begun(first.adbc_clone(), settings, snapshot)
-            if asked(beside, STARTED) != (started,):
-                beside.close()
-                beside = None
+    snapshot, started = asked(first, f"SELECT pg_export_snapshot(), ({STARTED})")
+    with suppress(adbc_driver_manager.Error):
+        beside = _begun(first.adbc_clone(), settings, snapshot)
+        if asked(beside, STARTED) != (started,):
+            beside.close()
+            beside = None
     try:
         yield [one for one in (first, beside) if one is not None]
     finally:
