@@ -147,19 +147,16 @@ def impact(
     sign = charges or _sign(found)
     with localcontext(EXACT):
         reckoned = [_reckoned(list(rows), told, sign) for _, rows in groupby(sorted(found, key=_whose), key=_whose)]
-    over = sorted(
-        (one for one in reckoned if one.overcharge > 0), key=lambda one: (one.currency, -one.overcharge, one.account)
-    )
+    over = sorted((one for one in reckoned if one.overcharge > 0), key=_worst_first)
     charged = {one.reference for one in reckoned if one.charges}
     without = sorted(told.keys() - charged)
-    settled = not without if told else known and whole.verdict == "clean"
-    verdict = "findings" if over else "clean" if settled else "undetermined"
+    clean = not without if told else known and whole.verdict == "clean"
     return Impact(
         source=whole.source,
         ledger=opened.shown,
         columns=opened.columns,
         sign=sign,
-        verdict=verdict,
+        verdict="findings" if over else "clean" if clean else "undetermined",
         repeated=len(told),
         charged=len(charged),
         not_charged=len(without),
@@ -168,6 +165,10 @@ def impact(
         accounts=_accounts(over),
         without_charge=without,
     )
+
+
+def _worst_first(one: Charged) -> tuple[str, Decimal, str]:
+    return one.currency, -one.overcharge, one.account
 
 
 def _whose(charge: Charge) -> tuple[str, str, str]:
