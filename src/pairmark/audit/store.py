@@ -17,7 +17,7 @@ from pairmark.audit.columns import Columns
 from pairmark.audit.definitions import Totals
 from pairmark.audit.hashes import Changed, find_repeated
 from pairmark.audit.shapes import TEXTS, as_event, as_text, untidy
-from pairmark.audit.sources.address import KnowsTidy, Source
+from pairmark.audit.sources.address import Source
 from pairmark.audit.sources.postgres_commits import CLOCKED, COMMITTED
 from pairmark.audit.sources.statements import literal, quoted
 from pairmark.audit.survey import Survey, survey
@@ -69,12 +69,10 @@ class Store:
         kinds = self._kinds("raw")
         texts = [part for part in self._needed if part in TEXTS and kinds[self._named[part]] == "VARCHAR"]
         guessed = {self._named[part] for part in texts}
-        known = self._source.tidy() if isinstance(self._source, KnowsTidy) else ()
-        open_ones = [part for part in texts if self._named[part] not in known]
-        found = self._show(guessed, [untidy(part) for part in open_ones], rows)
+        found = self._show(guessed, [untidy(part) for part in texts], rows)
         if not any(found.asked):
             return guessed, found
-        tidy = guessed - {self._named[part] for part, odd in zip(open_ones, found.asked, strict=True) if odd}
+        tidy = guessed - {self._named[part] for part, odd in zip(texts, found.asked, strict=True) if odd}
         del found  # its hashes are of text that is not in shape
         return tidy, self._show(tidy, [], rows)
 

@@ -1,6 +1,6 @@
 """Which kind of source an address means. A password in it is never shown again."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,10 +41,7 @@ class Source(Protocol):
         keys: Sequence[str],
         spelled: Sequence[Sequence[str | None]],
     ) -> None:
-        """Make the table `near` with the columns `names` of the rows whose columns `keys` are, as text, one of `spelled`.
-
-        These are all among the rows of `raw` that stand in `candidate`.
-        """
+        """Make the table `near` with the columns `names` of the rows whose columns `keys` are, as text, one of `spelled`."""
         ...
 
     def reach(self) -> Reach:
@@ -71,15 +68,6 @@ class HasKeys(Protocol):
 
     def unique(self) -> list[frozenset[str]]:
         """The columns of each unique key over all rows of the table."""
-        ...
-
-
-@runtime_checkable
-class KnowsTidy(Protocol):
-    """A source that has looked at its texts while they came."""
-
-    def tidy(self) -> Collection[str]:
-        """Columns in which no value has blanks at its ends, is empty or may be a UUID in upper case."""
         ...
 
 
