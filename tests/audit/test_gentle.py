@@ -57,3 +57,9 @@ def test_an_index_serves_the_second_look_and_null_is_found_as_well():
         (["aggregate_id"], [], {"aggregate_id"}),
     ):
         assert narrowed(keys, rows, "text", known) == is_one_of(keys, rows, "text")
+
+
+def test_a_column_with_quotation_marks_in_its_name_is_read(place):
+    place.rows("""ALTER TABLE event_outbox RENAME aggregate_id TO "'odd' ""name\"\"\"""")
+    report = audit(place.url + "&table=event_outbox", columns={"aggregate": "'odd' \"name\""})
+    assert (report.totals["events"], report.totals["facts"]) == (4, 3)

@@ -132,7 +132,7 @@ def test_a_refund_already_given_is_taken_off_and_signs_are_never_guessed(tmp_pat
         impact(str(PATH), as_csv(tmp_path, "", charged))
     (one,) = impact(str(PATH), as_csv(tmp_path, "", charged), charges="negative").overcharged
     assert (one.charges, one.net, one.overcharge) == (3, Decimal(8), Decimal(4))
-    whole = [*charged, ("a", "4", SECOND, "5")]
+    whole = [*charged, ("a", "4", SECOND, "5"), ("a", "-4", WORST, "6")]
     assert impact(str(PATH), as_csv(tmp_path, "", whole), charges="negative").verdict == "clean"
     assert impact(str(PATH), as_csv(tmp_path, "", charged[:1])).sign == "negative"
 
@@ -153,7 +153,10 @@ def test_a_ledger_that_matches_nothing_says_nothing(tmp_path):
     assert impact(str(PATH), as_csv(tmp_path, "", [("a", "1", "other", "")])).verdict == "undetermined"
     single = next(row["aggregate_id"] for row in rows() if row["aggregate_id"] not in (WORST, SECOND))
     assert impact(str(PATH), as_csv(tmp_path, "", [("a", "1", single, "")])).verdict == "undetermined"
-    assert impact(str(PATH), as_csv(tmp_path, "", [("a", "1", SECOND, "")])).verdict == "clean"
+    one = impact(str(PATH), as_csv(tmp_path, "", [("a", "1", SECOND, "")]))
+    assert (one.verdict, one.charged, one.without_charge) == ("undetermined", 1, [WORST])
+    both = impact(str(PATH), as_csv(tmp_path, "", [("a", "1", SECOND, ""), ("a", "1", WORST, "")]))
+    assert (both.verdict, both.charged, both.without_charge) == ("clean", 2, [])
     assert (
         impact(str(PATH), as_csv(tmp_path, "", [("a", "1", single, "")]), unique_on=["aggregate", "id"]).verdict
         == "clean"

@@ -59,7 +59,11 @@ class Account:
 
 @dataclass(frozen=True)
 class Impact:
-    """What the ledger says of repeated facts. `verdict`: clean, findings, or undetermined (nothing in it matches the events)."""
+    """What the ledger says of repeated facts. `without_charge`: the aggregates among them that it has no charge for.
+
+    `verdict`: clean (each was charged once), findings, or undetermined: of one without a charge it is not known whether it was
+    charged under another reference.
+    """
 
     source: str
     ledger: str
@@ -72,6 +76,7 @@ class Impact:
     charged_once: int
     overcharged: list[Charged]
     accounts: list[Account]
+    without_charge: list[str] = field(default_factory=list)
     caution: str = CAUTION
     definitions: dict[str, str] = field(default_factory=lambda: dict(DEFINITIONS))
 
@@ -142,24 +147,28 @@ def impact(
     sign = charges or _sign(found)
     with localcontext(EXACT):
         reckoned = [_reckoned(list(rows), told, sign) for _, rows in groupby(sorted(found, key=_whose), key=_whose)]
-    over = sorted(
-        (one for one in reckoned if one.overcharge > 0), key=lambda one: (one.currency, -one.overcharge, one.account)
-    )
+    over = sorted((one for one in reckoned if one.overcharge > 0), key=_worst_first)
     charged = {one.reference for one in reckoned if one.charges}
-    verdict = "findings" if over else "clean" if charged or (known and whole.verdict == "clean") else "undetermined"
+    without = sorted(told.keys() - charged)
+    clean = not without if told else known and whole.verdict == "clean"
     return Impact(
         source=whole.source,
         ledger=opened.shown,
         columns=opened.columns,
         sign=sign,
-        verdict=verdict,
+        verdict="findings" if over else "clean" if clean else "undetermined",
         repeated=len(told),
         charged=len(charged),
-        not_charged=len(told) - len(charged),
+        not_charged=len(without),
         charged_once=sum(one.charges == 1 for one in reckoned),
         overcharged=over,
         accounts=_accounts(over),
+        without_charge=without,
     )
+
+
+def _worst_first(one: Charged) -> tuple[str, Decimal, str]:
+    return one.currency, -one.overcharge, one.account
 
 
 def _whose(charge: Charge) -> tuple[str, str, str]:

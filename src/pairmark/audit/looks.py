@@ -5,6 +5,7 @@ there. A row that comes with an old time is passed over until the next full look
 by what leads their key as it is spelled: where it is spelled in several ways, everything is looked at.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from pairmark.audit.columns import Columns, recognise
 from pairmark.audit.shapes import UUID
 from pairmark.audit.sources.address import open_source
 from pairmark.audit.sources.postgres import PostgresTable
+from pairmark.audit.sources.postgres_address import TABLES
 from pairmark.audit.sources.tables import choose
 from pairmark.audit.store import Chosen, Store
 from pairmark.errors import BadRequest, Busy
@@ -88,15 +90,14 @@ class Watched:
             opened.close()
             return self.all()
         try:
-            found = recognise(opened.columns(), self.columns, opened.shown)
-            table = choose(opened.tables(), opened.table, opened.shown)
-        finally:
-            opened.close()
-        try:
             with closing(
                 psycopg.connect(opened.url, options=f"-c statement_timeout={SLOWEST} -c TimeZone=UTC")
             ) as connection:
                 connection.read_only, connection.isolation_level = True, psycopg.IsolationLevel.REPEATABLE_READ
+                rows = connection.execute(TABLES).fetchall()
+                tables = {name: [column for column, _ in json.loads(columns)] for name, columns in rows}
+                table = choose(tables, opened.table, opened.shown)
+                found = recognise(tables[table], self.columns, opened.shown)
                 seen = _NewRows(connection, table, found, self.chosen).look(since)
         except psycopg.OperationalError as error:
             raise Busy(f"{opened.shown} cannot be looked at: {_first_line(error)}") from error

@@ -27,7 +27,8 @@ def as_event(columns: Mapping[str, str], kinds: Mapping[str, str], tidy: Collect
 def untidy(column: str) -> str:
     """Whether a text may have to be shaped; cheap to tell, and true of every text that `as_text` would change."""
     name = quoted(column)
-    return f"({name} < '!' OR {name}[-1] < '!' OR (strlen({name}) BETWEEN 32 AND 36 AND {name} <> lower({name})))"
+    cased = f"CASE WHEN strlen({name}) BETWEEN 32 AND 36 THEN {name} <> lower({name}) ELSE false END"
+    return f"({name} < '!' OR {name}[-1] < '!' OR {cased})"
 
 
 def as_text(column: str, kind: str) -> str:

@@ -72,7 +72,7 @@ class Store:
         found = self._show(guessed, [untidy(part) for part in texts], rows)
         if not any(found.asked):
             return guessed, found
-        tidy = {self._named[part] for part, odd in zip(texts, found.asked, strict=True) if not odd}
+        tidy = guessed - {self._named[part] for part, odd in zip(texts, found.asked, strict=True) if odd}
         del found  # its hashes are of text that is not in shape
         return tidy, self._show(tidy, [], rows)
 

@@ -41,10 +41,7 @@ class Source(Protocol):
         keys: Sequence[str],
         spelled: Sequence[Sequence[str | None]],
     ) -> None:
-        """Make the table `near` with the columns `names` of the rows whose columns `keys` are, as text, one of `spelled`.
-
-        These are all among the rows of `raw` that stand in `candidate`.
-        """
+        """Make the table `near` with the columns `names` of the rows whose columns `keys` are, as text, one of `spelled`."""
         ...
 
     def reach(self) -> Reach:

@@ -8,15 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
 import duckdb
-import pyarrow as pa
 
 from pairmark.audit.sources.postgres_address import TABLES, UNIQUE, PostgresAddress
 from pairmark.audit.sources.postgres_commits import committed
-from pairmark.audit.sources.postgres_ranges import PLACE, Range, Ranges, blocks_of
-from pairmark.audit.sources.postgres_sessions import begin_anew, open_session, together
 from pairmark.audit.sources.reach import WHOLE, Reach
-from pairmark.audit.sources.statements import is_one_of, narrowed, quoted
+from pairmark.audit.sources.statements import literal, narrowed, quoted
 from pairmark.audit.sources.tables import choose
 from pairmark.errors import BadRequest, Busy
 
@@ -32,12 +30,7 @@ AS_THEY_ARE = {
 """Types that arrive as they are; everything else travels as text."""
 PLAIN = {"uuid", "text", "character varying", "bigint", "integer"}
 """Types of which a value as text, taken for a literal, is that value again."""
-LARGE = 1_000
-"""Blocks from which on reading in ranges is worth a session more."""
-FEW = 0.1
-"""The part of all blocks up to which a second look goes to the ranges it needs, and not to an index or to all."""
-LIMITS = ("57014", "55P03")
-"""What the server says when a statement or a lock took longer than it may."""
+ONE_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 @dataclass
@@ -45,7 +38,6 @@ class PostgresTable(PostgresAddress):
     """A table, view or partitioned table by the address of its database. `settings`: of the session that reads it."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
-    _ranges: Ranges | None = field(default=None, init=False, repr=False, compare=False)
 
     def columns(self) -> list[str]:
         """Columns of the table."""
@@ -56,29 +48,8 @@ class PostgresTable(PostgresAddress):
         return {name: list(columns) for name, columns in self._tables.items()}
 
     def load(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
-        """Copy these columns: of a large table in ranges, by two sessions; otherwise in the driver's binary batches."""
-        if not self._copy_ranges(store, names):
-            self._copy(store, "raw", names, "")
-
-    def _copy_ranges(self, store: duckdb.DuckDBPyConnection, names: Sequence[str]) -> bool:
-        """Whether it could be done so. A limit that was reached is told; whatever else stops it may not stop a copy row by row."""
-        kinds = {name: self._kinds[name] for name in names}
-        ranges: Ranges | None = None
-        try:
-            blocks = blocks_of(self._connection, self._quoted)
-            if blocks < LARGE:
-                return False
-            with together(self._connection, self.settings) as sessions:
-                ranges = Ranges(sessions, self._quoted, kinds, blocks)
-                _keep(store, "raw", pa.RecordBatchReader.from_batches(ranges.schema, ranges.batches()))
-        except (adbc_driver_manager.Error, duckdb.Error) as error:
-            stopped = ranges.stopped_by if ranges else error
-            if not isinstance(stopped, adbc_driver_manager.Error) or stopped.sqlstate in LIMITS:
-                raise self._refusal(stopped or error) from error
-            begin_anew(self._connection, self.settings)
-            return False
-        self._ranges = ranges
-        return True
+        """Copy these columns in the driver's binary batches."""
+        self._copy(store, "raw", names, "")
 
     def look_closer(
         self,
@@ -89,32 +60,22 @@ class PostgresTable(PostgresAddress):
     ) -> None:
         """Copy all that is known of a few facts, in the snapshot of the first look."""
         plain = {name for name, kind in self._kinds.items() if kind in PLAIN}
-        where = f" WHERE {narrowed(keys, spelled, 'text', plain)}"
-        ranges = self._around(store, is_one_of(keys, spelled, "VARCHAR"))
-        self._copy(store, "near", names, *[f"{where} AND {one.condition}" for one in ranges] or [where], commits=True)
-
-    def _around(self, store: duckdb.DuckDBPyConnection, same: str) -> list[Range]:
-        """Ranges in which all these rows stand; none if that is not known, or not worth while."""
-        if self._ranges is None:
-            return []
-        found = store.execute(f"SELECT DISTINCT {quoted(PLACE)} FROM candidate WHERE {same}").fetchall()
-        ranges = self._ranges.around([place for (place,) in found])
-        return ranges if sum(one.end - one.begin for one in ranges) <= FEW * self._ranges.blocks else []
+        self._copy(store, "near", names, f" WHERE {narrowed(keys, spelled, 'text', plain)}", commits=True)
 
     def _copy(
-        self, store: duckdb.DuckDBPyConnection, name: str, names: Sequence[str], *wheres: str, commits: bool = False
+        self, store: duckdb.DuckDBPyConnection, name: str, names: Sequence[str], where: str, *, commits: bool = False
     ) -> None:
-        """Make a table of what is so by any of `wheres`, of which no two are true of one row."""
         try:
-            kinds, table = self._kinds, self._quoted
+            kinds, table = self._kinds, ".".join(map(quoted, self._chosen.split(".", 1)))
             wanted = ", ".join(
                 quoted(one) if kinds[one] in AS_THEY_ARE else f"{quoted(one)}::text AS {quoted(one)}" for one in names
             )
             with self._connection.cursor() as cursor:
                 wanted += f", {known}" if commits and (known := committed(cursor, table)) else ""
-                for number, where in enumerate(wheres):
-                    cursor.execute(f"SELECT {wanted} FROM {table}{where}")
-                    _keep(store, name, cursor.fetch_record_batch(), more=number > 0)
+                cursor.execute(f"SELECT {wanted} FROM {table}{where}")
+                store.register("arriving", cursor.fetch_record_batch())
+                store.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM arriving")
+                store.unregister("arriving")
         except (adbc_driver_manager.Error, duckdb.Error) as error:
             raise self._refusal(error) from error
 
@@ -122,17 +83,18 @@ class PostgresTable(PostgresAddress):
     def _connection(self) -> Any:
         """One read-only transaction, and so one snapshot, for everything."""
         try:
-            return open_session(self.url, self.settings)
+            connection = adbc.connect(self.url)
+            with connection.cursor() as cursor:
+                cursor.execute(ONE_SNAPSHOT)
+                for name, value in self.settings.items():
+                    cursor.execute(f"SET {quoted(name)} = {literal(value)}")
         except adbc_driver_manager.Error as error:
             raise self._refusal(error) from error
+        return connection
 
     @cached_property
     def _chosen(self) -> str:
         return choose(self.tables(), self.table, self.shown)
-
-    @property
-    def _quoted(self) -> str:
-        return ".".join(map(quoted, self._chosen.split(".", 1)))
 
     @property
     def _kinds(self) -> dict[str, str]:
@@ -142,7 +104,7 @@ class PostgresTable(PostgresAddress):
         """The columns of each unique key over all rows of the table."""
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute(UNIQUE, (self._quoted,))
+                cursor.execute(UNIQUE, (".".join(map(quoted, self._chosen.split(".", 1))),))
                 return [frozenset(json.loads(columns)) for (columns,) in cursor.fetchall()]
         except adbc_driver_manager.Error as error:
             raise self._refusal(error) from error
@@ -179,13 +141,3 @@ class PostgresTable(PostgresAddress):
         ):
             return Busy(f"{self.shown} cannot be reached: {first}", remedy="Is the server up, and the address right?")
         return BadRequest(f"{self.shown} cannot be read: {first}")
-
-
-def _keep(store: duckdb.DuckDBPyConnection, name: str, batches: Any, *, more: bool = False) -> None:
-    """Make a table of what arrives, or put more into it."""
-    store.register("arriving", batches)
-    try:
-        begin = f"INSERT INTO {name}" if more else f"CREATE OR REPLACE TEMP TABLE {name} AS"
-        store.execute(f"{begin} SELECT * FROM arriving")
-    finally:
-        store.unregister("arriving")

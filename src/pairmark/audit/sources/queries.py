@@ -16,8 +16,7 @@ import duckdb
 
 from pairmark.audit.sources.address import Source, TakesQueries, open_source
 from pairmark.audit.sources.files import FileOfRows
-from pairmark.audit.sources.postgres import PostgresTable
-from pairmark.audit.sources.postgres_sessions import ONE_SNAPSHOT
+from pairmark.audit.sources.postgres import ONE_SNAPSHOT, PostgresTable
 from pairmark.audit.sources.reach import Reach
 from pairmark.audit.sources.sqlite import SqliteTable
 from pairmark.audit.sources.statements import is_one_of, quoted

@@ -159,12 +159,15 @@ def _say_ledger(found: Any) -> None:
     )
     say(f"{found.repeated:,} aggregates were told of more than once; the ledger has charges for {found.charged:,} of them, "
         f"none for {found.not_charged:,}.")  # fmt: skip
-    if found.verdict == "undetermined":
+    if found.verdict == "undetermined" and not found.charged:
         say(
             "Nothing in the ledger matches an aggregate of the events, so nothing can be said. Is that the reference column?"
         )
     elif not found.overcharged:
         say(f"No account was charged more than once for one of them; {found.charged_once:,} were charged once.")
+    if found.charged and found.without_charge:
+        more = f" and {found.not_charged - SHOWN:,} more" if found.not_charged > SHOWN else ""
+        say(f"Not charged, or charged under another reference: {', '.join(found.without_charge[:SHOWN])}{more}.")
     for one in found.overcharged[:SHOWN]:
         alike = "" if one.alike else ", charges differ"
         say(f"  {one.account} for {one.reference}: told {one.told:,} times, charged {one.charges:,} times, {one.net:f} in all, "
