@@ -192,6 +192,20 @@ def test_a_file_whose_bytes_are_no_text_is_refused_or_read_but_never_a_traceback
         audit(str(path))
 
 
+@pytest.mark.parametrize("begin", [0.1, 0.4, 0.8])
+def test_a_parquet_file_whose_middle_is_broken_is_refused_in_one_sentence(tmp_path, begin):
+    """Its end, which tells the columns, is whole: that its rows are not shows only while they are read."""
+    path = tmp_path / "x.parquet"
+    rows = "SELECT 'batch-' || range AS aggregate_id, 'done' AS event_type, now()::TIMESTAMP AS created_at FROM range(200_000)"
+    duckdb.sql(rows).write_parquet(str(path))
+    whole = path.read_bytes()
+    place = int(begin * len(whole))
+    path.write_bytes(whole[:place] + b"\xff" * 2_000 + whole[place + 2_000 :])
+    with pytest.raises(BadRequest, match=r"x\.parquet cannot be read: .* Is it whole") as refused:
+        audit(str(path))
+    assert "\n" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "address", ["postgresql://me:h%40sh@host/db?table=a.b", "postgresql://host/db?user=me&password=h%40sh"]
 )

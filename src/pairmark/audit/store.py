@@ -21,12 +21,13 @@ from pairmark.audit.sources.address import Source
 from pairmark.audit.sources.postgres_commits import CLOCKED, COMMITTED
 from pairmark.audit.sources.statements import literal, quoted
 from pairmark.audit.survey import Survey, survey
-from pairmark.errors import Busy
+from pairmark.errors import BadRequest, Busy
 
 HASH = "hash({})"  # which facts may be the same; which are is compared in full
 FEW = 0.1  # the part of all rows up to which those that may repeat are kept aside
 LEAST_MEMORY, MOST_MEMORY, ROWS_A_MB = 600, 3000, 20_000  # MB for tables and groups; what is more goes to disk
 MOST_NEAR = 200_000
+NO_ROOM = ("out of memory", "no space left", "disk quota")
 KEYS = ("aggregate", "type", "id", "key", "correlation", "payload")
 
 
@@ -116,13 +117,15 @@ class Store:
             raise Busy(
                 f"{self._source.shown} changed while it was read.", remedy="Try again when nobody writes it."
             ) from error
-        except _no_room() as error:
-            said = str(error) or "out of memory"
-            if "out of memory" not in said.lower() and not isinstance(error, MemoryError):
-                raise
-            raise Busy(
-                f"{self._source.shown} needs more room than there is: {said.splitlines()[0]}",
-                remedy="Free some of the temporary folder (TMPDIR names another), or look at fewer rows by --since and --type.",
+        except _while_reading() as error:
+            said = (str(error) or "out of memory").splitlines()[0][:300]
+            if isinstance(error, MemoryError) or any(sign in said.lower() for sign in NO_ROOM):
+                raise Busy(
+                    f"{self._source.shown} needs more room than there is: {said}",
+                    remedy="Free some of the temporary folder (TMPDIR names another), or look at fewer rows by --since and --type.",
+                ) from error
+            raise BadRequest(
+                f"{self._source.shown} cannot be read: {said}", remedy="Is it whole, and what its suffix says?"
             ) from error
 
     def _compare(self) -> int:
@@ -256,10 +259,11 @@ class Store:
         self._spill.cleanup()
 
 
-def _no_room() -> tuple[type[BaseException], ...]:
-    """What may say that there is no room; Arrow only if it was loaded, which few rows do not need."""
+def _while_reading() -> tuple[type[BaseException], ...]:
+    """What may say that there is no room, or that a file is not whole; Arrow only if it was loaded, which few rows do not need."""
     arrow = sys.modules.get("pyarrow")
-    return (duckdb.OutOfMemoryException, OSError, MemoryError, *([arrow.ArrowException] if arrow else []))
+    broken = (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException)
+    return (duckdb.OutOfMemoryException, OSError, MemoryError, *broken, *([arrow.ArrowException] if arrow else []))
 
 
 def _median(tally: Mapping[int, int]) -> float | None:

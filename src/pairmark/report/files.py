@@ -24,18 +24,22 @@ def put(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
     with _translated(folder):
         folder.mkdir(parents=True, exist_ok=True)
         staged: list[tuple[Path, Path]] = []
+        streams = [folder / name for name in contents if _is_stream(folder / name)]
         try:
             for name, content in contents.items():
-                staged.append((_hidden(folder, name), folder / name))
-                _write(staged[-1][0], content)
+                if folder / name not in streams:
+                    staged.append((_hidden(folder, name), folder / name))
+                    _write(staged[-1][0], content)
             _refuse_folders(target for _, target in staged)
             for temporary, target in staged:
                 temporary.replace(target)
             _flush_folder(folder)
+            for stream in streams:
+                stream.write_bytes(contents[stream.name])
         finally:
             for temporary, _ in staged:
                 temporary.unlink(missing_ok=True)
-    return [target for _, target in staged]
+    return [folder / name for name in contents]
 
 
 @contextmanager
@@ -48,6 +52,10 @@ def writing(path: Path) -> Iterator[TextIO]:
     with _translated(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_folders([path])
+        if _is_stream(path):
+            with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                yield file
+            return
         temporary = _hidden(folder, path.name)
         try:
             with temporary.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
@@ -78,6 +86,11 @@ def check(folder: Path, names: Iterable[str]) -> None:
             for parent in reversed(made):
                 with suppress(OSError):  # somebody else may have put a file there meanwhile
                     parent.rmdir()
+
+
+def _is_stream(path: Path) -> bool:
+    """A pipe or a device such as /dev/null: written into as it stands, since a rename would take it away from everybody."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _write(path: Path, content: bytes) -> None:
