@@ -30,9 +30,10 @@ def test_a_pipe_stays_a_pipe_and_what_is_written_comes_through(tmp_path, write):
 
 def test_a_file_is_replaced_whole(tmp_path):
     (tmp_path / "out.csv").write_text("before")
-    with pytest.raises(RuntimeError), writing(tmp_path / "out.csv") as file:
-        file.write("half")
-        raise RuntimeError
+    half_written = writing(tmp_path / "out.csv")
+    half_written.__enter__().write("half")
+    with pytest.raises(RuntimeError):
+        half_written.__exit__(RuntimeError, RuntimeError(), None)
     assert (tmp_path / "out.csv").read_text() == "before"
     assert put(tmp_path, {"out.csv": b"after"}) == [tmp_path / "out.csv"]
     assert (tmp_path / "out.csv").read_text() == "after"
