@@ -86,6 +86,7 @@ class Asker:
             self._flight.begin_anew()
             with self._database.transaction("judging") as tx:
                 release(tx, [self._token], self._flight.in_hand())
+            self._calls.lose([self._token], self._flight.known_calls())
         self._interrupted = False
         done = 0 if self._stopping else self._take_up()
         while self._flight.busy:
