@@ -1,12 +1,14 @@
 """Canaries: asked once in a batch before a model's first question there; a model that fails them is suspended, and it shows."""
 
 from dataclasses import replace
+from threading import Event, Thread
 
 import pytest
 
+from pairmark.errors import Busy
 from pairmark.judges.question import JudgeUnable
 from support.callbacks import settle
-from support.faults import rows
+from support.faults import cut_sessions, drain_past_cuts, rows
 from support.metered import Metered, answered, asker_of, is_canary, put
 from support.system import books, submit
 
@@ -130,3 +132,77 @@ def test_an_answer_that_is_no_verdict_neither_passes_nor_fails(system, database,
     system.drain()
     assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
     assert rows(database, "SELECT suspended, findings->0->>'verdicts' FROM judging.canary_run") == [(False, "0")]
+
+
+def test_canaries_that_were_answered_are_not_asked_again_when_the_others_are(system, database, clock):
+    """A judge that lets three calls through at a time would never have all eight answered at once."""
+    room = [3]
+
+    def narrow(question, number):
+        if is_canary(question):
+            if not room[0]:
+                raise JudgeUnable("The rate limit is used up.", retry_after=3.0)
+            room[0] -= 1
+
+    put(system, Metered(narrow, concurrency=1))
+    ticket = submit(system, 4, stability_threshold=0.0)
+    for _ in range(4):
+        system.drain()
+        clock.advance(5)
+        room[0] = 3
+    made = "SELECT count(*), count(DISTINCT request_id) FROM judging.model_call WHERE purpose = 'canary' AND kind = 'verdict'"
+    assert rows(database, made) == [(8, 8)]
+    assert rows(database, RUNS) == [(False, "", 4)]
+    assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+
+
+def test_canaries_that_were_out_when_the_database_was_cut_off_leave_no_call_open(system, database, clock):
+    """Their answers have nowhere to go: they are lost, and what was reserved for them is free again."""
+    cut = []
+
+    def slow(question, number):
+        if number == 4 and not cut:
+            cut.append(cut_sessions(database))
+
+    put(system, Metered(slow, concurrency=4))
+    ticket = submit(system, 4, stability_threshold=0.0, spend_limit=1.0)
+    drain_past_cuts(system)
+    drain_past_cuts(system)  # what was in hand was handed back
+    assert cut
+    assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+    assert rows(database, "SELECT count(*) FROM judging.model_call WHERE kind IS NULL") == [(0,)]
+    assert system.asker.purse(str(ticket.job_id)).reserved == 0
+
+
+def test_canaries_that_are_given_up_at_the_end_of_a_process_are_asked_by_the_next(system, database, clock):
+    """A judge that is closed meanwhile gives no verdict; that is no passing."""
+    begun, gate = Event(), Event()
+
+    def hang(question, number):
+        begun.set()
+        assert gate.wait(60)
+        return answered(question, "metered:a", "failed")
+
+    asking = asker_of(system, clock, Metered(hang, concurrency=2))
+    ticket = submit(system, 4, stability_threshold=0.0)
+    settle(system)
+    told = []
+
+    def work():
+        with pytest.raises((Busy, RuntimeError)):  # the latter while it still hands canaries to its pool
+            asking.step()
+        told.append(True)
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    assert begun.wait(30)
+    asking.close()
+    gate.set()
+    thread.join(30)
+    assert told
+    judge = Metered()
+    put(system, judge)
+    system.drain()
+    assert sum(is_canary(question) for question in judge.asked) == 8
+    assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+    assert rows(database, "SELECT count(*) FROM judging.model_call WHERE kind IS NULL") == [(0,)]

@@ -173,3 +173,33 @@ def test_a_judge_that_says_when_it_can_answer_again_is_waited_for():
         == watch.PATIENCE
     )
     assert watch._patience(SpendLimitReached("Reached.")) == watch.LIMIT_PATIENCE
+
+
+def test_an_asker_that_lost_its_connection_for_a_moment_is_not_gone_for_good(system, database, clock):
+    """Another one finds its lock free then; once it is back, its leases and its calls are its own again."""
+    other = asker_of(system, clock, Metered())
+
+    def look(question, number):
+        if not is_canary(question):
+            other.step()
+
+    put(system, Metered(look, concurrency=1))
+    system.asker.step()
+    system.asker._owned.lost(Busy("It was cut off."))
+    assert other._gone(system.asker._token)
+    ticket = submit(system, 4, stability_threshold=0.0)
+    system.drain()
+    other.close()
+    assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+    assert rows(database, "SELECT DISTINCT kind FROM judging.model_call") == [("verdict",)]
+
+
+@pytest.mark.parametrize("kept", [5, 7])
+def test_texts_that_were_at_hand_are_there_when_too_many_are_kept(system, database, monkeypatch, kept):
+    monkeypatch.setattr(asker_module, "TEXTS_KEPT", kept)
+    monkeypatch.setattr(asker_module, "CHUNKS_PER_STEP", 1)
+    monkeypatch.setattr(waves, "CHUNK", 3)
+    ticket = submit(system, 12, stability_threshold=0.0)
+    system.drain()
+    assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+    assert rows(database, "SELECT DISTINCT kind FROM judging.verdict") == [("verdict",)]

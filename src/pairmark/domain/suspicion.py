@@ -73,7 +73,7 @@ def suspects(verdicts: Iterable[Told]) -> list[Suspect]:
     while queue:
         entry = heappop(queue)
         essay = entry[-1]
-        if essay in out or entry != _order(counts[essay], essay):
+        if essay in out or not counts[essay].suspicious or entry != _order(counts[essay], essay):
             continue
         count = counts[essay]
         out[essay] = Suspect(essay, count.found, count.verdicts, len(count.partners))

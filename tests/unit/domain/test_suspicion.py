@@ -51,3 +51,9 @@ def test_twenty_thousand_essays_take_little_time():
     hit = found([Told(a, b, bool({a, b} & bad)) for a, b in pairs if a != b])
     assert hit <= bad
     assert len(hit) >= 0.99 * len(bad)
+
+
+def test_an_essay_that_only_stood_beside_two_that_are_found_has_no_verdicts_left():
+    told = [Told(a, b, found=True) for a, b in ((0, 2), (0, 3), (0, 4), (1, 2), (1, 5), (1, 6))]
+    told += [Told(a, b, found=False) for a, b in ((3, 4), (5, 6), (3, 5))]
+    assert found(told) == {0, 1}

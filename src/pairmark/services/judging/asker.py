@@ -86,6 +86,7 @@ class Asker:
             self._flight.begin_anew()
             with self._database.transaction("judging") as tx:
                 release(tx, [self._token], self._flight.in_hand())
+            self._calls.lose([self._token], self._flight.known_calls())
         self._interrupted = False
         done = 0 if self._stopping else self._take_up()
         while self._flight.busy:
@@ -187,7 +188,8 @@ class Asker:
 
     def _gone(self, token: UUID) -> bool:
         """Whether the process of another asker has ended."""
-        return self._owned.try_own(_lock_name(token))
+        name = _lock_name(token)  # not kept: who has only lost its connection takes it again
+        return bool(self._owned.free({name: name}))
 
     def _ask(self, chunks: Sequence[Chunk], name: str, digest: str) -> int:
         """Put the open questions of one batch to its judge; returns how many were dealt with."""
@@ -276,10 +278,11 @@ class Asker:
         return _asked(chunk, question, bodies, tries) if there else None
 
     def _fetch(self, storage_ids: Iterable[str]) -> Mapping[str, str]:
-        missing = set(storage_ids) - self._bodies.keys()
+        wanted = set(storage_ids)
+        missing = wanted - self._bodies.keys()
         if missing:
             if len(self._bodies) + len(missing) > TEXTS_KEPT:
-                self._bodies.clear()
+                self._bodies, missing = {}, wanted  # those that were there are let go as well
             self._bodies.update(self._texts.fetch(missing))
         return self._bodies
 

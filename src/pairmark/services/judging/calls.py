@@ -78,17 +78,21 @@ SELECT n.i, n.b, 'comparison', n.q, n.a, n.t, c.judge, c.judge_digest, c.prompt_
 FROM unnest(%b::uuid[], %b::text[], %b::uuid[], %b::int[], %b::int[], %b::text[], %b::text[], %b::uuid[])
     AS n (i, b, q, a, t, f, s, o) JOIN model_call c ON c.id = n.o ON CONFLICT (id) DO NOTHING
 """
+VERDICTS_OF = """
+SELECT DISTINCT ON (request_id) request_id, winner, judge, provider, model, reason, evidence_1, evidence_2, instructions_found
+FROM model_call WHERE request_id = ANY(%s) AND purpose = %s AND kind = 'verdict' ORDER BY request_id, begun_at, id
+"""
 TRIED = """
 SELECT request_id, attempt, count(*) FROM model_call
 WHERE request_id = ANY(%s) AND purpose = 'comparison' AND kind = ANY(%s) GROUP BY 1, 2
 """
 OTHER_ASKERS = "SELECT DISTINCT asker FROM model_call WHERE kind IS NULL AND asker <> %s"
 LOCK_PURSES = """
-SELECT FROM purse WHERE batch_id IN (SELECT batch_id FROM model_call WHERE kind IS NULL AND asker = ANY(%s))
+SELECT FROM purse WHERE batch_id IN (SELECT batch_id FROM model_call WHERE kind IS NULL AND asker = ANY(%s) AND id <> ALL(%s))
 ORDER BY batch_id FOR NO KEY UPDATE
 """
 LOSE = """
-UPDATE model_call SET kind = 'lost', ended_at = %s, detail = %s WHERE kind IS NULL AND asker = ANY(%s)
+UPDATE model_call SET kind = 'lost', ended_at = %s, detail = %s WHERE kind IS NULL AND asker = ANY(%s) AND id <> ALL(%s)
 """
 
 
@@ -166,6 +170,11 @@ class Calls:
             for row in self._database.at_once("judging", KEPT, columns)
         }
 
+    def verdicts_of(self, request_ids: Sequence[UUID], purpose: Purpose) -> dict[UUID, Answer]:
+        """The first verdict the book has of each of these, where it has one."""
+        rows = self._database.at_once("judging", VERDICTS_OF, [list(request_ids), purpose])
+        return {row[0]: _answer(row[1:]) for row in rows}
+
     def tried(self, request_ids: Sequence[UUID]) -> dict[tuple[UUID, int], int]:
         """How many calls were made in vain for each comparison and attempt."""
         rows = self._database.at_once("judging", TRIED, [list(request_ids), list(FRUITLESS)])
@@ -175,11 +184,14 @@ class Calls:
         """Tokens of other askers that have calls in flight, or died with them."""
         return values(self._database.at_once("judging", OTHER_ASKERS, [self._token]))
 
-    def lose(self, tokens: Sequence[UUID]) -> None:
-        """Calls of askers that are gone have no outcome any more: perhaps they were charged, and nobody guesses."""
+    def lose(self, tokens: Sequence[UUID], but: Sequence[UUID] = ()) -> None:
+        """Calls of askers that are gone have no outcome any more: perhaps they were charged, and nobody guesses.
+
+        `but` are calls whose outcome somebody still knows.
+        """
         with self._database.transaction("judging") as tx:
-            execute(tx, LOCK_PURSES, [list(tokens)])
-            execute(tx, LOSE, [self._clock.now(), LOST, list(tokens)])
+            execute(tx, LOCK_PURSES, [list(tokens), list(but)])
+            execute(tx, LOSE, [self._clock.now(), LOST, list(tokens), list(but)])
 
     def allow(self, batch_id: str, limit: float) -> None:
         """Set the spend limit of a batch; lowering it stops new calls only."""

@@ -1,7 +1,7 @@
 """Asking a language model its canaries, once in a batch before its first question there, and suspending one that fails them.
 
-They are calls like any other: in the book, paid from the purse. What the canaries are, and what failing is, stands in
-`judges.llm.canaries`.
+They are calls like any other: in the book, paid from the purse. A run that could not be finished goes on with the verdicts that the
+book has of it. What the canaries are, and what failing is, stands in `judges.llm.canaries`.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,6 +36,7 @@ UPDATE canary_run SET suspended = %s, reason = %s, findings = %s::jsonb, ended_a
 WHERE batch_id = %s AND judge_digest = %s AND suspended IS NULL
 """
 
+Asked = Sequence[tuple[Canary, Entry]]
 Flying = dict[Future[list[Answer]], tuple[Canary, Entry]]
 
 
@@ -78,10 +79,15 @@ class Canaries:
         known = self._known_or_claimed(batch_id, member)
         if known is not None:
             return known
-        flying = self._begin(batch_id, judge, member, pool)
+        asked = [(canary, self._entry(batch_id, member, judge, canary)) for canary in canaries()]
+        had = self._calls.verdicts_of([entry.request_id for _, entry in asked], "canary")
+        told = [(canary, had[entry.request_id]) for canary, entry in asked if entry.request_id in had]
+        wanted = [(canary, entry) for canary, entry in asked if entry.request_id not in had]
+        flying = self._begin(batch_id, judge, member, pool, wanted) if wanted else {}
         while wait(flying, timeout=PATIENCE_SECONDS).not_done:
             meanwhile()
-        return self._conclude(batch_id, member, flying)
+        meanwhile()  # a judge that was closed has failed no canary, and passed none
+        return self._conclude(batch_id, member, flying, told)
 
     def _known_or_claimed(self, batch_id: str, member: Forecast) -> str | None:
         """What was found before, or None: it is for us to find out."""
@@ -99,11 +105,9 @@ class Canaries:
             return None
         raise Elsewhere
 
-    def _begin(self, batch_id: str, judge: ModelJudge, member: Forecast, pool: ThreadPoolExecutor) -> Flying:
-        asked = []
-        for canary in canaries():
-            entry = self._entry(batch_id, member, judge, canary)
-            asked.append((canary, entry))
+    def _begin(
+        self, batch_id: str, judge: ModelJudge, member: Forecast, pool: ThreadPoolExecutor, asked: Asked
+    ) -> Flying:
         paid = self._calls.begin(batch_id, [entry for _, entry in asked])
         if len(paid) < len(asked):
             self._calls.never_made(list(paid))
@@ -127,12 +131,14 @@ class Canaries:
             uuid4(), batch_id, request, 1, 1, forecast, question.repeat, question.first_id, question.second_id, "canary"
         )
 
-    def _conclude(self, batch_id: str, member: Forecast, flying: Flying) -> str:
+    def _conclude(
+        self, batch_id: str, member: Forecast, flying: Flying, before: Sequence[tuple[Canary, Answer]]
+    ) -> str:
         unable = [error for error in (future.exception() for future in flying) if isinstance(error, JudgeUnable)]
         told = [(canary, entry, _answer(future)) for future, (canary, entry) in flying.items()]
         answered = [(canary, entry, answer) for canary, entry, answer in told if answer is not None]
         self._calls.never_made([entry.id for _, entry, answer in told if answer is None])
-        found = findings([(canary, answer) for canary, _, answer in answered])
+        found = findings([*before, *((canary, answer) for canary, _, answer in answered)])
         reason = reason_to_suspend(member.judge, found)
         now = self._clock.now()
         with self._database.transaction("judging") as tx:

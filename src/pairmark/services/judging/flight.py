@@ -105,6 +105,12 @@ class Flight:
         """Chunks that are worked on here."""
         return [chunk for sitting in self._sittings.values() for chunk in sitting.left]
 
+    def known_calls(self) -> list[UUID]:
+        """Calls of the book whose outcome is known here, or comes."""
+        out = [item.entry for _, item in self._flying.values()]
+        landed = [item.call for sitting in self._sittings.values() for item in sitting.landed]
+        return [entry.id for entry in out + landed if entry is not None] + self._not_made
+
     def add(self, batch_id: str, judge: ModelJudge, work: Sequence[tuple[Chunk, Question]]) -> None:
         """Take questions up; calls made in vain for them before count as tries."""
         tried = self._calls.tried([question.request_id for _, question in work])
@@ -193,9 +199,7 @@ class Flight:
         """See whether this member passes its canaries in this batch, before its first question."""
         pool = self._pool(sitting.judge)
         try:
-            reason = self._canaries.reason_to_suspend(
-                sitting.batch_id, sitting.judge, forecast, pool, self._host.keep_leases
-            )
+            reason = self._canaries.reason_to_suspend(sitting.batch_id, sitting.judge, forecast, pool, self._meanwhile)
         except Elsewhere:
             sitting.halt(None, LOOK_AGAIN_SECONDS)
         except Unaffordable as needed:
@@ -207,6 +211,10 @@ class Flight:
                 sitting.suspended[forecast.digest] = reason
             else:
                 sitting.cleared.add(forecast.digest)
+
+    def _meanwhile(self) -> None:
+        self._refuse_if_closed()
+        self._host.keep_leases()
 
     def _take_off(self, sitting: Sitting, items: Sequence[Item]) -> None:
         """Answers that are known are reused; the other calls are written down, and made."""
