@@ -101,6 +101,7 @@ def test_a_dry_run_asks_nobody_needs_no_key_and_tells_the_cost(
     assert 0 < rehearsed["cost"] == pytest.approx(sum(judge["cost"] for judge in judges.values()))
     assert rehearsed["worst_cost"] > rehearsed["cost"]
     assert sum(judge["calls"] for judge in judges.values()) == pytest.approx(rehearsed["comparisons"], abs=1)
+    assert [judge["canaries"] for judge in judges.values()] == [8, 8]
 
 
 def test_the_prompts_of_a_dry_run_are_those_that_are_sent(

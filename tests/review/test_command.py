@@ -40,6 +40,7 @@ def test_list_show_and_clear(system: System, conninfo: str, capsys: pytest.Captu
 
 def test_what_is_not_there_is_said_in_one_sentence(system: System, conninfo: str, capsys: pytest.CaptureFixture[str]):
     assert "There is no batch 'none'" in said(capsys, conninfo, "review", "list", "none", code=2)
+    assert "There is no batch" in said(capsys, conninfo, "review", "list", "half \udcff", code=2)
     ticket = submit_texts(system, essays(4, speaking=[2]), name="spring")
     judge_all(system, ticket)
     assert "holds no essay 'essay-000'" in said(capsys, conninfo, "review", "show", "spring", "essay-000", code=2)

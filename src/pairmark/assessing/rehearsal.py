@@ -6,6 +6,7 @@ from pathlib import Path
 from pairmark.assessing.choices import Choices
 from pairmark.assessing.road import Prepared, prepare
 from pairmark.domain.rehearsed import Rehearsal, RehearsedJudge, ShownPrompt
+from pairmark.judges.llm.canaries import canaries
 from pairmark.judges.llm.judge import ANSWER_TOKENS, LanguageModelJudge
 from pairmark.judges.llm.prices import BATCH_SHARE, Tokens, expected_tokens
 from pairmark.judges.panel import Panel
@@ -75,25 +76,31 @@ def _member_of(prepared: Prepared, question: Question) -> Judge:
 def _judge(
     judge: Judge, label: str, share: float, comparisons: int, questions: Sequence[Question], *, batch: bool
 ) -> RehearsedJudge:
-    """Tokens and money of one judge, from the mean size of its prompts."""
-    if not isinstance(judge, LanguageModelJudge) or not questions:
+    """Tokens and money of one judge, from the mean size of its prompts, canaries included."""
+    if not isinstance(judge, LanguageModelJudge):
         return RehearsedJudge(label, share, False, 0, 0, 0, 0.0, 0.0)
-    calls = round(share * comparisons)
-    size = sum(judge.prompt(question).size for question in questions) / len(questions)
-    tokens, of_price = expected_tokens(round(size)), BATCH_SHARE if batch else 1.0
-    each = judge.prices.cost(Tokens(input=tokens, output=ANSWER_TOKENS), share=of_price)
-    worst = judge.prices.worst_cost(round(size), share=of_price)
+    calls, first = round(share * comparisons), [canary.question for canary in canaries()] if questions else []
+    sizes = [judge.prompt(question).size for question in questions]
+    each = [(calls, round(sum(sizes) / len(sizes)))] if sizes else []
+    each += [(1, judge.prompt(question).size) for question in first]
+    of_price = BATCH_SHARE if batch else 1.0
+    costs = [
+        (number, judge.prices.cost(Tokens(input=expected_tokens(size), output=ANSWER_TOKENS), share=of_price))
+        for number, size in each
+    ]
+    worst = [(number, judge.prices.worst_cost(size, share=of_price)) for number, size in each]
     return RehearsedJudge(
         judge=label,
         share=share,
         model=True,
-        calls=calls,
-        input_tokens=calls * tokens,
-        output_tokens=calls * ANSWER_TOKENS,
-        cost=None if each is None else calls * each,
-        worst_cost=None if worst is None else calls * worst,
+        calls=calls if questions else 0,
+        input_tokens=sum(number * expected_tokens(size) for number, size in each),
+        output_tokens=sum(number for number, _ in each) * ANSWER_TOKENS,
+        cost=_sum([None if cost is None else number * cost for number, cost in costs]),
+        worst_cost=_sum([None if cost is None else number * cost for number, cost in worst]),
         price=judge.prices.row,
         context_window=judge.prices.context_window,
+        canaries=len(first),
     )
 
 

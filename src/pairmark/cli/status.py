@@ -94,6 +94,8 @@ def retry(arguments: argparse.Namespace) -> int:
 
 def one_batch(system: Any, text: str) -> Any:
     """The batch of this id (or its beginning) or name; raises `BadRequest` where there is none, or several."""
+    if not text.isprintable():  # no name is like that, and half a character cannot be sent to a database
+        raise BadRequest(f"There is no batch {text!r}.", remedy="`pairmark status` lists what there is.")
     found = system.assessment.find(text)
     if not found:
         _take_in(system)

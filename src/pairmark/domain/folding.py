@@ -20,6 +20,8 @@ GREEK = "αορντικυχεηωΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
 GREEK_AS = "aopvtikuxenwabezhikmnoptyx"
 SMALL = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ"
 SMALL_AS = "abcdefghijklmnoprstuvwyz"
+STROKES = dict(zip("øłđħŧıæœþð", ["o", "l", "d", "h", "t", "i", "ae", "oe", "th", "d"], strict=True))
+"""Letters with a stroke or joined, which are no letter and accent to Unicode."""
 LOOKALIKES = dict(zip(CYRILLIC + GREEK, CYRILLIC_AS + GREEK_AS, strict=True))
 ENOUGH_LATIN = 0.6
 
@@ -79,4 +81,4 @@ def _folded(char: str, latin: bool) -> str:
         return SMALL_AS[SMALL.index(char)]
     plain = unicodedata.normalize("NFKD", char.casefold().translate(SAME))
     kept = "".join(one for one in plain if unicodedata.category(one) not in INVISIBLE)
-    return unicodedata.normalize("NFC", kept.casefold())
+    return STROKES.get(kept.casefold()) or unicodedata.normalize("NFC", kept.casefold())

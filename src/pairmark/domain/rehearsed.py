@@ -8,6 +8,8 @@ from typing import Any
 class RehearsedJudge:
     """One judge's part: `calls` at most, tokens about, cost in US dollars about and at worst (None: no price is known).
 
+    Before them come `canaries`, calls too, which are part of tokens and cost.
+
     `price` is the row of the table of prices that was used, `context_window` the tokens a model takes, where that is known. Judges
     that are not called over a network have neither calls nor cost.
     """
@@ -22,6 +24,7 @@ class RehearsedJudge:
     worst_cost: float | None
     price: str = ""
     context_window: int | None = None
+    canaries: int = 0
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ SIMULATED: dict[str, Limits] = {
     "delay_ms": (0, 0, 60_000),
 }
 MOST_MEMBERS = 10
-_OFF = 0.001  # how far shares may add up to something else than 1: 33.3 % three times is meant as the whole
+_OFF = 0.0005  # how far each share may be rounded: 33.3 % three times is meant as the whole
+_FLOAT = 1e-9  # of the sum itself
 _TRAILING_OPTION = re.compile(r",([a-z_][a-z0-9_]*)=([^,]*)\Z", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -194,7 +195,7 @@ def _shares(given: Sequence[float | None]) -> list[float]:
         raise BadRequest(
             "Some judges have a share and some have none.", remedy="Give each one as in JUDGE=60%, or none."
         )
-    if not all(0 < share <= 1 for share in told) or abs(sum(told) - 1) > _OFF:
+    if not all(0 < share <= 1 for share in told) or abs(sum(told) - 1) > _OFF * len(told) + _FLOAT:
         shares = " + ".join(f"{100 * share:g}" for share in told)
         raise BadRequest(
             f"The shares of the judges are {shares} %, which is {100 * sum(told):g} %.",

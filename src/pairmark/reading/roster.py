@@ -17,13 +17,32 @@ from pairmark.reading.files import MEGABYTE, decode_utf8, read_bounded, refuse_p
 MAX_ROSTER = MEGABYTE
 MAX_NAMES = 50_000
 MAX_NAME = 200  # characters
-_NAME_COLUMNS = (
-    "name full_name fullname student pupil first_name firstname first given_name given middle_name last_name "
-    "lastname last surname family_name family namn fornamn efternamn elev vorname nachname schuler nom prenom eleve "
-    "nombre nombres apellido apellidos alumno "
+NAME_COLUMNS = frozenset(
+    [
+        "first",
+        "last",
+        "middle",
+        "given",
+        "family",
+        "preferred",
+        "student",
+        "pupil",
+        "elev",
+        "eleve",
+        "schuler",
+        "alumno",
+        "aluno",
+    ]
 )
-NAME_COLUMNS = frozenset(_NAME_COLUMNS.split())
-MAIL_COLUMNS = frozenset(("email", "e_mail", "mail", "e_post", "epost", "correo", "courriel"))
+_NAME_WORDS = (
+    "name names fullname firstname forename lastname surname nickname namn fornamn efternamn slaktnamn vorname nachname "
+    "familienname rufname nom prenom nombre nombres apellido apellidos nome cognome sobrenome apelido "
+    "navn fornavn etternavn efternavn naam voornaam achternaam imie nazwisko nimi etunimi sukunimi"
+)
+NAME_WORDS = frozenset(_NAME_WORDS.split())
+"""One of these in the header of a column, as in `Primer apellido`: a column too many is better taken than one left out."""
+MAIL_COLUMNS = frozenset(("e_post", "epost", "correo", "courriel"))
+MAIL_WORDS = frozenset(("email", "mail"))
 MOST_CELLS = 2
 """A line without a header: a name, or a last and a first name."""
 ADDRESS = re.compile(r"([^\s@,;<>]{1,64})@[^\s@,;<>]+")
@@ -69,7 +88,7 @@ def _rows(lines: list[str], path: Path) -> Iterator[list[str]]:
     except csv.Error as error:
         raise BadRequest(f"{path} cannot be read as a CSV ({error}).", remedy="Write one name a line.") from error
     header = [re.sub(r"\W+", "_", fold(cell).strip()) for cell in cells[0]]
-    wanted = [place for place, column in enumerate(header) if column in NAME_COLUMNS | MAIL_COLUMNS]
+    wanted = [place for place, column in enumerate(header) if _is_wanted(column)]
     if wanted:
         yield from ([row[place] for place in wanted if place < len(row)] for row in cells[1:])
         return
@@ -80,3 +99,8 @@ def _rows(lines: list[str], path: Path) -> Iterator[list[str]]:
             remedy="Give the columns of names a header such as `first_name` and `last_name`.",
         )
     yield from cells
+
+
+def _is_wanted(column: str) -> bool:
+    """Whether a column of this header holds names or addresses."""
+    return column in NAME_COLUMNS | MAIL_COLUMNS or not (NAME_WORDS | MAIL_WORDS).isdisjoint(column.split("_"))

@@ -54,7 +54,8 @@ def _figures(told: Rehearsal) -> Iterator[tuple[str, str]]:
 def _judge(judge: RehearsedJudge) -> str:
     if not judge.model:
         return "asks nobody over a network"
-    parts = [f"{percent(judge.share)} of the comparisons, at most {count(judge.calls, 'call')}"]
+    first = f" after {count(judge.canaries, 'canary', 'canaries')}" if judge.canaries else ""
+    parts = [f"{percent(judge.share)} of the comparisons, at most {count(judge.calls, 'call')}{first}"]
     parts.append(f"about {tokens(judge.input_tokens)} tokens in and {tokens(judge.output_tokens)} out")
     if judge.cost is None or judge.worst_cost is None:
         parts.append("cost not known, since the table of prices does not have this model")

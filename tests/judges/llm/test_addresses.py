@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from threading import Thread
 
+import httpx2
 import pytest
 
 from pairmark.errors import BadRequest
@@ -124,3 +125,49 @@ def test_proxies_of_the_environment_are_used_except_by_a_judge_held_to_this_mach
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(JudgeUnable, match="cannot be reached"):
         ask(judge("http://models.invalid/v1#judge-1", timeout=2))
+
+
+@pytest.mark.parametrize("provider", ["openrouter:vendor/judge-1", "url"])
+def test_what_the_environment_has_for_openai_goes_to_nobody_else(
+    provider: str, providers: Start, judge: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = providers(Scene(judge=KNOWN))
+    given = {"OPENAI_ORG_ID": "org-of-mine", "OPENAI_PROJECT_ID": "project-of-mine"}
+    headers = "X-Gateway: gateway-of-mine\nAuthorization: Bearer login-of-mine"
+    for name, value in {**given, "OPENAI_CUSTOM_HEADERS": headers}.items():
+        monkeypatch.setenv(name, value)
+    one = judge(named(provider, fake))
+    sent: list[httpx2.Headers] = []
+    connection, _ = one._connected()
+
+    async def seen(request: httpx2.Request) -> None:
+        sent.append(request.headers)
+
+    for lane in connection.lanes:
+        lane.client.event_hooks = {**lane.client.event_hooks, "request": [seen]}
+    assert ask(one).winner == "first"
+    assert sent
+    assert "of-mine" not in str(sent[0].raw)
+
+
+@pytest.mark.parametrize("held", ["http://[::1", "http://h:abc/v1", "http://h:99999/v1", "ftp://h/v1", "h/v1"])
+def test_an_address_in_the_environment_that_is_none_is_told_in_words(
+    held: str, judge: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key-of-somebody")
+    monkeypatch.setenv("OPENAI_BASE_URL", held)
+    with pytest.raises(BadRequest, match="What OPENAI_BASE_URL holds is no URL"):
+        judge("openai:m", local_only=True).check([])
+    with pytest.raises(JudgeUnable, match="What OPENAI_BASE_URL holds is no URL"):
+        ask(judge("openai:m"))
+
+
+def test_a_server_that_listens_at_the_second_address_of_its_name_is_found(
+    providers: Start, judge: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = providers(Scene(judge=KNOWN))
+    places = [("127.0.0.2", 0), ("127.0.0.1", 0)]
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", p) for p in places]
+    )
+    assert ask(judge(f"http://localhost:{fake.port}/v1#judge-1", local_only=True)).winner == "first"

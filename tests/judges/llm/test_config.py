@@ -89,6 +89,13 @@ def test_no_key_is_part_of_a_judge(monkeypatch: pytest.MonkeyPatch) -> None:
         ("http:///v1#m", "names no host."),
         ("http://127.0.0.1:eleven/v1#m", "is no URL."),
         ("http://[::1/v1#m", "is no URL."),
+        ("http://two words/v1#m", "is no URL."),
+        ("http://h/\udcff/v1#m", "is no URL."),
+        ("https://me:secret@host:eleven/v1#m", "is no URL."),
+        ("openai:m=60", "ends like a share."),
+        ("openai:m=60%", "one judge has none."),
+        ("openai:m=60,5 %", "write each share as in JUDGE=60%"),
+        ("openai:m=-5%", "ends like a share."),
         ("https://me:secret@host/v1#m", "holds a password or a query, which would be stored."),
         ("https://host/v1?key=secret#m", "put the key into PAIRMARK_JUDGE_KEY."),
         ("openai:two words", "cannot be a model's name."),
@@ -148,6 +155,9 @@ def test_shares_may_be_left_out_or_rounded() -> None:
     assert [share for _, share in parse_panel(["openai:a", "openai:b"]).members] == [0.5, 0.5]
     thirds = parse_panel(["openai:a=33.3%", "openai:b=33.3%", "openai:c=33.4%"])
     assert sum(share for _, share in thirds.members) == pytest.approx(1)
+    for text, count in (("33.3%", 3), ("16.7%", 6), ("14.3%", 7), ("11.1%", 9)):
+        rounded = parse_panel([f"openai:{place}={text}" for place in range(count)])
+        assert sum(share for _, share in rounded.members) == pytest.approx(1)
     assert parse_panel(["openai:a=100%"]) == parse_panel(["openai:a"]) == parse_judge("openai:a")
     assert parse_panel(["surface", "simulated:seed=3"]).models == ()
 

@@ -65,3 +65,12 @@ def test_the_worst_case_is_worse_than_what_is_expected() -> None:
     assert worst_tokens(10_000) > expected_tokens(10_000) > 10_000 / 4
     prices = Prices(config("openai:gpt-4o", max_output_tokens=1_000))
     assert prices.worst_cost(10_000) == prices.cost(Tokens(worst_tokens(10_000), 0, 0, 1_000))
+
+
+def test_the_most_a_call_may_cost_counts_what_is_written_to_a_cache() -> None:
+    told = config("anthropic:claude-sonnet-4-5")
+    tokens = worst_tokens(40_000)
+    written = Prices(told).cost(Tokens(input=tokens, written=tokens, output=told.max_output_tokens))
+    assert Prices(told).worst_cost(40_000) == written
+    assert written is not None
+    assert written > (Prices(told).cost(Tokens(input=tokens, output=told.max_output_tokens)) or 0)

@@ -53,6 +53,13 @@ def test_names_in_scripts_without_spaces_and_with_vowel_signs():
     assert taken_out("Анна пришла.", roster) == "[name] пришла."
 
 
+def test_letters_with_a_stroke_are_sought_without_it_too():
+    roster = Roster(("Søren Ågård", "Łukasz Wałęsa", "Işık Đorđević"))
+    assert taken_out("Soren, SØREN, Lukasz Walesa, Isik, Dordevic, IŞIK.", roster) == (
+        "[name], [name], [name], [name], [name], [name]."
+    )
+
+
 def test_the_number_of_places_is_counted_for_each_essay():
     assert redact(["Anna and Anna Lindqvist.", "Nobody."], ANNA).counts == [2, 0]
 
@@ -92,6 +99,10 @@ def test_no_name_survives_folded_wherever_it_stands(people: list[tuple[str, str]
         ("class,first_name,Last name\n7B,Anna,Lind\n7B,Bo,Ek\n", ("Anna Lind", "Bo Ek")),
         ("Förnamn;Efternamn;E-post\nAnna;Lind;annlin@x.example\n", ("Anna Lind",)),
         ("\ufeffname\nAnna\nAnna\n", ("Anna",)),
+        ("Nombre;Primer apellido;Segundo apellido;Curso\nMaría;García;López;7B\n", ("María García López",)),
+        ("Vorname;Familienname\nAnna;Müller\n", ("Anna Müller",)),
+        ("Given name(s),Preferred name,Surname,First language\nAnna,Anni,Lind,Sami\n", ("Anna Anni Lind",)),
+        ("Student Name,E-mail address\nAnna Lind,annlin@x.example\n", ("Anna Lind",)),
     ],
 )
 def test_files_of_every_form(tmp_path: Path, content: str, names: tuple[str, ...]):

@@ -53,6 +53,7 @@ LANGUAGES = {
 }  # fmt: skip
 _ROAD = frozenset(("local_only", "batch", "timeout", "requests_per_minute", "tokens_per_minute"))
 """What decides how a model is reached, not what it answers."""
+_LIKE_A_SHARE = re.compile(r"=\s*[-+]?[\d.,]+\s*%?\Z")
 _SHARE = re.compile(r"=\s*(\d+(?:\.\d+)?)\s*%\s*\Z", re.ASCII)
 
 
@@ -143,6 +144,11 @@ def config_of(kind: str, name: str, options: LlmOptions) -> LlmConfig:
     if not model:
         example = f"{base_url}#MODEL" if base_url else f"{provider}:MODEL"
         raise BadRequest(f"The judge {name!r} names no model.", remedy=f"Write {example}.")
+    if _LIKE_A_SHARE.search(model):
+        raise BadRequest(
+            f"The judge {name!a} ends like a share.",
+            remedy="Where several judge, write each share as in JUDGE=60%; one judge has none.",
+        )
     if len(model) > LONGEST_NAME or not model.isprintable() or " " in model:
         raise BadRequest(f"The model {model[:40]!a} cannot be a model's name.", remedy="Check the name.")
     return LlmConfig(
@@ -192,15 +198,17 @@ def _provider(kind: str, name: str) -> str:
 def _server(name: str) -> tuple[str, str]:
     """Address and model of `http://HOST:PORT/v1#MODEL`."""
     url, _, model = name.strip().partition("#")
+    shown = re.sub(r"//.*@", "//…@", url)[:80]
+    no_url = BadRequest(f"The judge's address {shown!a} is no URL.", remedy=f"Write {SERVERS['ollama']}.")
+    if not url.isprintable() or " " in url:
+        raise no_url
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise BadRequest(
-            f"The judge's address {url[:80]!a} is no URL.", remedy=f"Write {SERVERS['ollama']}."
-        ) from error
+        raise no_url from error
     if not parts.hostname:
-        raise BadRequest(f"The judge's address {url[:80]!a} names no host.", remedy=f"Write {SERVERS['ollama']}.")
+        raise BadRequest(f"The judge's address {shown!a} names no host.", remedy=f"Write {SERVERS['ollama']}.")
     if parts.username is not None or parts.password is not None or parts.query:
         raise BadRequest(
             "The judge's address holds a password or a query, which would be stored.",

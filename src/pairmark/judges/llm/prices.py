@@ -136,7 +136,11 @@ class Prices:
 
     def worst_cost(self, size: int, *, share: float = 1.0) -> float | None:
         """US dollars for a prompt of `size` bytes if its text is costly to count and the answer as long as it may be."""
-        tokens = Tokens(input=worst_tokens(size), output=self._config.max_output_tokens)
+        most = worst_tokens(size)
+        written = (
+            most if self._config.provider == "anthropic" else None
+        )  # what is cached for later calls costs more there
+        tokens = Tokens(input=most, written=written, output=self._config.max_output_tokens)
         return self.cost(tokens, share=share)
 
 

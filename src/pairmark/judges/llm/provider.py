@@ -53,6 +53,7 @@ CONNECT_SECONDS = 10.0
 LANES = 8
 CONNECTIONS = 16  # of each lane; twice its part of 64, so that none waits for another
 CALL_HEADER = "X-Client-Request-Id"
+OPENAI_HEADERS = "OPENAI_CUSTOM_HEADERS"
 
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|xai|gsk|AIza)[-_A-Za-z0-9*.]{6,}|Bearer\s+\S+|https?://[^\s/@]+@", re.IGNORECASE)
 _SHORTEST_SECRET = 6
@@ -177,10 +178,17 @@ def address(config: LlmConfig) -> str:
     given = next(((name, text) for name in variables if (text := os.environ.get(name, "").strip())), None)
     if given is None:
         return known
-    parts = urlsplit(given[1])
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_url(given[1]):
         raise BadRequest(f"What {given[0]} holds is no URL.", remedy="Write https://HOST/PATH, or unset it.")
     return given[1].rstrip("/")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, or a port that is no number
+        return False
 
 
 def whom(config: LlmConfig) -> str:
@@ -255,7 +263,15 @@ def _model(config: LlmConfig, client: "httpx2.AsyncClient") -> "Model[Any]":
     from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415
 
     key = key_of(config) or "none"
-    openai = AsyncOpenAI(api_key=key, base_url=address(config), http_client=client, max_retries=0)
+    openai = AsyncOpenAI(
+        api_key=key,
+        base_url=address(config),
+        http_client=client,
+        max_retries=0,
+        default_headers=_own_headers(config, key),
+    )
+    if config.provider != "openai":
+        openai.organization = openai.project = None
     if config.provider == "openrouter":
         from pydantic_ai.models.openrouter import OpenRouterModel  # noqa: PLC0415
         from pydantic_ai.providers.openrouter import OpenRouterProvider  # noqa: PLC0415
@@ -269,6 +285,16 @@ def _model(config: LlmConfig, client: "httpx2.AsyncClient") -> "Model[Any]":
 
     served = OpenAICompatibleProvider("url", openai_client=openai)
     return OpenAIChatModel(config.model, provider=served, profile=_SERVED)
+
+
+def _own_headers(config: LlmConfig, key: str) -> dict[str, Any]:
+    """Headers that keep what the environment has for OpenAI alone (the library would send it) from all other servers."""
+    if config.provider == "openai":
+        return {}
+    from openai import Omit  # noqa: PLC0415
+
+    meant_for_openai = [line.partition(":")[0].strip() for line in os.environ.get(OPENAI_HEADERS, "").split("\n")]
+    return {name: Omit() for name in meant_for_openai if name} | {"Authorization": f"Bearer {key}"}
 
 
 _WITH_SCHEMA: Any = {"supports_json_schema_output": True}
