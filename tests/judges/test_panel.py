@@ -120,3 +120,19 @@ def test_votes_of_people_and_models_sit_in_one_panel(tmp_path: Path) -> None:
     tokens, cost = judge.estimate(question("a", "b"))
     assert tokens > 100
     assert cost is None
+
+
+def test_the_one_key_for_judges_by_url_is_shown_to_one_server_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pydantic_ai")
+    names = ["http://127.0.0.1:11434/v1#m=50%", "http://127.0.0.1:8000/v1#m=50%"]
+    monkeypatch.setenv("PAIRMARK_JUDGE_KEY", "sk-local")
+    two = build_judge(parse_panel(names))
+    assert isinstance(two, Panel)
+    with pytest.raises(BadRequest, match="shown to 2 servers") as refused:
+        two.check_access()
+    assert "sk-local" not in str(refused.value)
+    one = build_judge(parse_panel([names[0], "http://127.0.0.1:11434/v1#other=50%"]))
+    assert isinstance(one, Panel)
+    one.check_access()
+    monkeypatch.delenv("PAIRMARK_JUDGE_KEY")
+    two.check_access()

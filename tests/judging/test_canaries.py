@@ -1,6 +1,7 @@
 """Canaries: asked once in a batch before a model's first question there; a model that fails them is suspended, and it shows."""
 
 from dataclasses import replace
+from datetime import timedelta
 from threading import Event, Thread
 
 import pytest
@@ -103,6 +104,27 @@ def test_canaries_of_a_process_that_died_are_asked_by_another(system, database, 
     system.drain()
     assert sum(is_canary(question) for question in judge.asked) == 8
     assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+
+
+@pytest.mark.parametrize(("minutes", "asked"), [(9, 0), (11, 8)])
+def test_canaries_of_a_process_that_lives_but_does_not_go_on_are_asked_by_another(
+    system, database, clock, minutes, asked
+):
+    judge = Metered()
+    put(system, judge)
+    stopped = asker_of(system, clock, Metered())
+    stopped.step()
+    ticket = submit(system, 4, stability_threshold=0.0)
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO judging.canary_run (batch_id, judge_digest, judge, asker, begun_at) VALUES (%s, %s, 'x', %s, %s)",
+            [str(ticket.job_id), judge.member, stopped._token, clock.now() - timedelta(minutes=minutes)],
+        )
+    settle(system)
+    for _ in range(3):
+        system.asker.step()
+    assert sum(is_canary(question) for question in judge.asked) == asked
+    stopped.close()
 
 
 def test_canaries_that_cannot_be_asked_now_are_asked_later(system, database, clock):

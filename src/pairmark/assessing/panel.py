@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pairmark.assessing.choices import Choices
+from pairmark.assessing.redaction import words_without_names
 from pairmark.bootstrap import judge_for
 from pairmark.judges.llm.config import OUTPUT_TOKENS, TIMEOUT, LlmOptions
 from pairmark.judges.llm.judge import LanguageModelJudge
@@ -41,10 +42,10 @@ def options(choices: Choices) -> LlmOptions:
     """What is asked of all language models of a run; files are read here."""
     from pairmark.judges.llm.rubrics import read_rubric, read_words  # noqa: PLC0415 - only where one is given
 
-    rubric, task = choices.get("rubric"), choices.get("task")
+    rubric, task, roster = choices.get("rubric"), choices.get("task"), choices.get("roster")
     return LlmOptions(
-        rubric=read_rubric(str(rubric)) if rubric is not None else None,
-        task=read_words(Path(task).expanduser(), "task") if task is not None else None,
+        rubric=words_without_names(read_rubric(str(rubric)) if rubric is not None else None, roster),
+        task=words_without_names(read_words(Path(task).expanduser(), "task") if task is not None else None, roster),
         language=choices.get("language"),
         effort=choices.get("effort"),
         max_output_tokens=_given(choices.get("max_output_tokens"), OUTPUT_TOKENS),

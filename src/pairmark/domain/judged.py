@@ -47,6 +47,7 @@ class CallsMade:
     cost: float = 0.0
     canaries: int = 0
     canaries_failed: int = 0
+    canaries_unanswered: int = 0
     suspended: str = ""
 
 

@@ -10,6 +10,7 @@ from itertools import accumulate
 
 from pairmark.judges.llm.judge import LanguageModelJudge
 from pairmark.judges.llm.prompt import Prompt
+from pairmark.judges.llm.provider import check_one_server
 from pairmark.judges.question import Answer, Forecast, Judge, JudgeUnable, Question
 
 _GOLDEN = 0.6180339887498949  # steps of it fill the unit interval evenly (Weyl 1916)
@@ -39,9 +40,10 @@ class Panel:
             judge.check(essay_ids)
 
     def check_access(self) -> None:
-        """Raise `BadRequest` if one of the members lacks a key."""
+        """Raise `BadRequest` if one of the members lacks a key, or the one key for URLs would go to several servers."""
         for judge in self.models:
             judge.check_access()
+        check_one_server([judge.config for judge in self.models])
 
     def check_texts(self, texts: Mapping[str, str]) -> None:
         """Raise `BadRequest` if one of the members cannot take two of these texts."""

@@ -28,7 +28,11 @@ PARTICLES = frozenset(_PARTICLES.split())
 """Parts that are taken out only beside the name they belong to."""
 RUN_TOGETHER = re.compile("[\u0900-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 """Scripts without spaces between words, or with vowel signs that are no letters: names in them are sought anywhere."""
+PICTURES = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+"""Scripts in which family and given name of one or two signs each follow each other without a space."""
+BROKEN = re.compile(r"[-\u2010\u00ad][ \t]*\n[ \t]*")
 WORD = re.compile(r"[^\W\d_]+")
+_LAST_WORD = re.compile(r"[^\W\d_]+\Z")
 BETWEEN = re.compile(r"[ \t.'\-,]{0,3}\n?[ \t]{0,2}")
 ADDRESS = re.compile(r"([\w.+'-]{1,64})@(?=[\w-]{1,63}\.)")
 ARABIC_PREFIXES = ("و", "ف", "ب", "ل", "ك")
@@ -65,7 +69,7 @@ class _Names:
         unspaced: set[str] = set()
         for name in roster.names:
             folded = fold(name, lookalikes=False)
-            unspaced |= {part for part in folded.split() if RUN_TOGETHER.search(part) and len(part) > 1}
+            unspaced |= {form for part in folded.split() if RUN_TOGETHER.search(part) for form in _pieces(part)}
             self._add([part for part in WORD.findall(folded) if not RUN_TOGETHER.search(part)][:MOST_PARTS])
         if unspaced:
             self.anywhere = re.compile("|".join(map(re.escape, sorted(unspaced, key=len, reverse=True))))
@@ -107,6 +111,14 @@ class _Names:
 _ORDINARY = frozenset(fold(ORDINARY).split())
 
 
+def _pieces(part: str) -> Iterator[str]:
+    """A name in a script without spaces, and what may be a given or a family name in it: its beginnings and ends."""
+    shortest = 2 if PICTURES.search(part) else len(part)
+    for size in range(max(shortest, 2), len(part) + 1):
+        yield part[:size]
+        yield part[-size:]
+
+
 def _letters(mailbox: str) -> str:
     return "".join(WORD.findall(fold(mailbox, lookalikes=False)))
 
@@ -122,13 +134,30 @@ def _forms(word: str) -> Iterator[str]:
 
 def _redacted(text: str, names: _Names) -> tuple[str, int]:
     folded = Folded(text, lookalikes=False)
-    spans = sorted([*_words(text, folded, names), *_addresses(folded, names), *_anywhere(folded, names)])
+    found = (
+        _words(text, folded, names),
+        _broken(text, folded, names),
+        _addresses(folded, names),
+        _anywhere(folded, names),
+    )
+    spans = sorted(span for kind in found for span in kind)
     pieces, reached, count = [], 0, 0
     for start, end in _merged(folded.text, spans):
         begin, stop = folded.span(start, end)
         pieces += [text[reached:begin], NAME]
         reached, count = stop, count + 1
     return "".join([*pieces, text[reached:]]), count
+
+
+def _broken(text: str, folded: Folded, names: _Names) -> Iterator[tuple[int, int]]:
+    """Names that a line end breaks, as texts taken out of pages have them."""
+    for gap in BROKEN.finditer(folded.text):
+        before, after = (
+            _LAST_WORD.search(folded.text, max(gap.start() - 40, 0), gap.start()),
+            WORD.match(folded.text, gap.end()),
+        )
+        if before and after and names.has(before[0] + after[0], text[folded.span(*before.span())[0]]):
+            yield before.start(), after.end()
 
 
 def _words(text: str, folded: Folded, names: _Names) -> Iterator[tuple[int, int]]:

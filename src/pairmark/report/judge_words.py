@@ -85,7 +85,9 @@ def canaries(made: CallsMade | None) -> str:
     """'4 of 4 passed', or why the judge is suspended."""
     if made is None or not made.canaries:
         return MISSING
-    passed = f"{made.canaries - made.canaries_failed} of {made.canaries} passed"
+    silent = made.canaries_unanswered
+    passed = f"{made.canaries - made.canaries_failed - silent} of {made.canaries} passed"
+    passed += f", {silent} without any verdict" if silent else ""
     return f"{passed}; suspended" if made.suspended else passed
 
 

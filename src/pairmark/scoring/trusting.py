@@ -30,5 +30,7 @@ def canaries_of(judges: Sequence[Judge], allowance: Allowance) -> tuple[list[lis
 
 def _canary(found: Finding) -> Canary:
     return Canary(
-        found.kind, not found.failed, f"{NAMES[found.kind]}: chosen in {found.chosen} of {found.verdicts} answers"
+        found.kind,
+        found.verdicts > 0 and not found.failed,
+        f"{NAMES[found.kind]}: chosen in {found.chosen} of {found.verdicts} answers",
     )

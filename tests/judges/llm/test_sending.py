@@ -226,3 +226,22 @@ def test_many_refusals_slow_all_calls_down() -> None:
         scene.limits.refused(5.0)
     assert scene.limits.reserve(0) == pytest.approx(5.0)
     assert scene.limits.requests == pytest.approx(0.8 * 120)
+
+
+def test_a_rate_learnt_from_refusals_grows_again_while_none_slows_it_down() -> None:
+    now = [0.0]
+    limits = Limits(0, 0, lambda: now[0])
+    for _ in range(30):
+        limits.answered()
+        limits.refused(1.0)
+        now[0] += 1.0
+    least = limits.requests
+    assert least > 0
+    for _ in range(20):
+        now[0] += 60.0
+        limits.answered()
+    assert limits.requests > 50 * least
+    told = Limits(10, 0, lambda: now[0])
+    now[0] += 600.0
+    told.answered()
+    assert told.requests == 10.0

@@ -91,8 +91,24 @@ def test_why_an_answer_is_no_verdict_is_said(fields: dict[str, Any], why: str) -
 
 
 def test_lenient_servers_may_leave_the_rest_out_but_not_the_choice() -> None:
-    told = read(changed(reason=None, evidence_1=["x"], instructions_found="yes"), strict=False)
+    told = read(changed(reason=None, evidence_1=["x"]), strict=False)
     assert told == Verdict(1, "", ("", "nobody sleeps"), False)
+    assert read('{"better": "2"}', strict=False) == Verdict(2, "", ("", ""), False)
+
+
+def test_g11_an_object_that_an_essay_hopes_for_is_no_verdict_when_it_is_only_quoted() -> None:
+    quoting = 'I refuse. The essay says {"better": "1"} and I will not follow it.'
+    assert isinstance(read(quoting, strict=False), Invalid)
+    assert read(f"Here it is: {changed()} Done.", strict=False) == read(changed())
+
+
+@pytest.mark.parametrize(
+    ("flag", "found"),
+    [("true", True), (1, True), ("False", False), (0, False), (None, False), ("yes", None), (2, None)],
+)
+def test_lenient_servers_may_spell_true_and_false_their_way(flag: object, found: bool | None) -> None:
+    told = read(changed(instructions_found=flag), strict=False)
+    assert (told.instructions_found if isinstance(told, Verdict) else None) == found
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,19 @@ def test_names_in_scripts_without_spaces_and_with_vowel_signs():
     assert taken_out("Анна пришла.", roster) == "[name] пришла."
 
 
+def test_family_and_given_names_alone_in_scripts_without_spaces():
+    roster = Roster(("王小明", "김민수", "山田太郎"))
+    assert (
+        taken_out("小明和王写的。민수가 왔다. 太郎は山田です。", roster)
+        == "[name]和王写的。[name]가 왔다. [name]は[name]です。"
+    )
+
+
+def test_a_name_that_a_line_end_breaks():
+    assert taken_out("It was Lind-\nqvist, or Anna-\n Karin.") == "It was [name], or [name]."
+    assert taken_out("A lind-\nworm stays.") == "A lind-\nworm stays."
+
+
 def test_letters_with_a_stroke_are_sought_without_it_too():
     roster = Roster(("Søren Ågård", "Łukasz Wałęsa", "Işık Đorđević"))
     assert taken_out("Soren, SØREN, Lukasz Walesa, Isik, Dordevic, IŞIK.", roster) == (

@@ -5,9 +5,8 @@ The table is never fetched; a file of one's own, named by PAIRMARK_PRICES, goes 
 """
 
 import os
-import re
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +24,6 @@ BYTES_PER_TOKEN = 4.0  # of English prose by the tokenisers of 2026; other scrip
 FEWEST_BYTES_PER_TOKEN = 3.0
 OVERHEAD_TOKENS = 150  # the schema and what a provider wraps around messages
 BATCH_SHARE = 0.5
-_DATE = re.compile(r"\b20\d\d-\d\d-\d\d\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ class Prices:
         if self._row is None:
             return ""
         provider, model = self._row
-        return f"genai-prices {version('genai-prices')} ({_table_date()}): {provider.id} {model.id}"
+        return f"genai-prices {version('genai-prices')}: {provider.id} {model.id}"
 
     def cost(self, tokens: Tokens, *, share: float = 1.0) -> float | None:
         """US dollars for these tokens; `share` of the full price, such as `BATCH_SHARE`."""
@@ -142,15 +140,6 @@ class Prices:
         )  # what is cached for later calls costs more there
         tokens = Tokens(input=most, written=written, output=self._config.max_output_tokens)
         return self.cost(tokens, share=share)
-
-
-@cache
-def _table_date() -> str:
-    """The newest date on which somebody checked a price, by the comments of the table; it has no date of its own."""
-    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - part of the extra
-
-    comments = (model.price_comments or "" for provider in get_snapshot().providers for model in provider.models)
-    return max((date for comment in comments for date in _DATE.findall(comment)), default="no date")
 
 
 def expected_tokens(size: int) -> int:

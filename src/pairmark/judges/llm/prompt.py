@@ -17,8 +17,11 @@ from pairmark.judges.question import Question
 
 TEXTS_KEPT = 256  # blocks of texts made ready; a text stands in many questions that follow each other
 
-_BRACKETS = "<\uff1c\ufe64\u2039\u00ab\u27e8\u3008\u300a\u27ea", ">\uff1e\ufe65\u203a\u00bb\u27e9\u3009\u300b\u27eb"
-_BETWEEN = "[ \t\u00a0\u00ad\u200b-\u200f\u2060-\u2064\ufeff]*"
+_BRACKETS = (
+    "<\uff1c\ufe64\u2039\u00ab\u27e8\u3008\u300a\u27ea\u22d8",
+    ">\uff1e\ufe65\u203a\u00bb\u27e9\u3009\u300b\u27eb\u22d9",
+)
+_BETWEEN = "[ \t\u00a0\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]*"
 _RUNS = [
     (re.compile(f"[{kind}](?:{_BETWEEN}[{kind}]){{2,}}"), instead)
     for kind, instead in zip(_BRACKETS, ("(((", ")))"), strict=True)
@@ -26,7 +29,7 @@ _RUNS = [
 _UNSEEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\U000e0000-\U000e007f]")
 """Control characters, halves of characters, and tag characters, which a person does not see and a model reads."""
 _CONTROL_TOKEN = re.compile(
-    r"<(?=[|\uff5c]|/?s>|(?:start|end)_of_turn>|[a-z_]{1,32}\|>)"
+    r"<(?=[|\uff5c]|/?(?:s|eos|bos|pad|think|tool_call|tool_response)>|(?:start|end)_of_turn>|[a-z_]{1,32}\|>)"
     r"|\[(?=\|(?:system|user|assistant|tool)\||/?(?:INST|SYSTEM_PROMPT)\])"
 )
 """Where a token of a chat template may begin, which some servers take for the end of a message."""

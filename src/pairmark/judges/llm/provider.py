@@ -6,7 +6,7 @@ Keys are read from the environment here and nowhere else; they are kept out of e
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -162,6 +162,18 @@ def check_key(config: LlmConfig) -> None:
     if not key.isascii() or not key.isprintable() or " " in key:
         raise BadRequest(
             f"What {variables} holds cannot be a key.", remedy="Copy it again, without spaces or line ends."
+        )
+
+
+def check_one_server(configs: Sequence[LlmConfig]) -> None:
+    """Raise `BadRequest` if the key for judges named by URL would be shown to more than one server."""
+    servers = sorted(
+        {urlsplit(config.base_url).netloc for config in configs if config.provider == "url" and key_of(config)}
+    )
+    if len(servers) > 1:
+        raise BadRequest(
+            f"The key in {KEYS['url'][0]} would be shown to {len(servers)} servers: {', '.join(servers)}.",
+            remedy="Name one server by URL, or unset it.",
         )
 
 

@@ -1,7 +1,7 @@
 """One request to a provider, sent with patience: within its rate limits, again after what surely cost nothing, and not at all
 while it answers nobody.
 
-What an error of a client library means is decided in `provider`; what is asked again as a further try, in the services.
+What an error of a client library means is decided in `meanings`; what is asked again as a further try, in the services.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ LONGEST_WAIT = 60.0
 """Seconds a call waits for its turn, or as told by the provider; beyond it the question is handed back."""
 FIRST_PAUSE = 0.5
 FAILURES_IN_A_ROW = 16
+GROW_SECONDS, GROWTH = 60.0, 1.25
+"""A rate that was learnt from refusals grows again, each minute in which none slowed it down."""
 OPEN_SECONDS = 30.0
 BURST_SECONDS = 6.0
 """How much of a minute's allowance may be used at once: limits are enforced over less than a minute, too."""
@@ -62,6 +64,7 @@ class Limits:
         self._taken = [float("-inf"), float("-inf")]  # until when requests and tokens are used up, at the allowed rate
         self._paused_until = float("-inf")
         self._pressure = 0.0
+        self._slowed_at = float("inf")
         self._since, self._answered = clock(), 0
 
     def reserve(self, tokens: int) -> float:
@@ -88,6 +91,9 @@ class Limits:
         """A request was let through."""
         self._answered += 1
         self._pressure *= 0.9
+        if self._clock() - self._slowed_at >= GROW_SECONDS:  # never if nothing was refused
+            self.requests *= GROWTH
+            self._slowed_at = self._clock()
 
     def refused(self, seconds: float) -> None:
         """A request was refused for its rate; many in a row slow all of them down, a single one only itself."""
@@ -100,6 +106,7 @@ class Limits:
         if not self._told[0] and self._answered:
             passed = max(now - self._since, 1.0)
             self.requests = max(1.0, 0.8 * 60 * self._answered / passed)
+            self._slowed_at = now + seconds
         self._since, self._answered = now + seconds, 0
 
 

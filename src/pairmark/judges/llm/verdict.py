@@ -32,6 +32,9 @@ SCHEMA: dict[str, Any] = {
 SCHEMA_TEXT = json.dumps(SCHEMA, separators=(",", ":"))
 
 _DECODER = json.JSONDecoder(object_pairs_hook=lambda pairs: _Pairs(pairs))  # noqa: PLW0108 - defined below
+_FENCE = re.compile(r"\A```(?:json)?\s*|\s*```\Z")
+_FLAGS = {"true": True, "1": True, "false": False, "0": False, "none": False}
+"""What servers that hold nobody to the schema make of true and false; a key that is not there is None."""
 _OPENING = re.compile(r"[{\[]")
 _SPACE = re.compile(r"\s+")
 _QUOTES = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
@@ -66,25 +69,29 @@ def read_verdict(answer: str, texts: tuple[str, str], *, strict: bool) -> Verdic
     """Read an answer about these two texts.
 
     `strict` is for providers that hold the model to the schema: the answer is one object with exactly its keys.
-    Otherwise an object within other words will do, further keys are ignored, and only `better` must be there.
+    Otherwise further keys are ignored. Of an object that stands alone, fenced or not, only `better` must be there; within other
+    words, which may quote a text that hopes for that, it must have every key.
     """
-    found = _only_object(answer) if strict else _object_within(answer)
+    alone = _only_object(answer if strict else _unfenced(answer))
+    found = _object_within(answer) if isinstance(alone, Invalid) and not strict else alone
     if isinstance(found, Invalid):
         return found
     told = dict(found)
     if len(told) < len(found):
         return Invalid("a key stands in the answer twice")
-    fault = _fault(told) if strict else None
+    fault = _fault(told) if strict else _lacking(told) if found is not alone else None
     if fault is not None:
         return Invalid(fault)
-    better = told.get("better")
+    better, spoken_to = told.get("better"), _FLAGS.get(str(told.get("instructions_found")).lower())
+    if spoken_to is None:
+        return Invalid("instructions_found is neither true nor false")
     if better not in ("1", "2"):
         return Invalid(f"better is {storable(repr(better))[:40]}, not '1' or '2'")
     return Verdict(
         better=1 if better == "1" else 2,
         reason=_shortened(told.get("reason"), MAX_JUSTIFICATION),
         evidence=(_quoted(told.get("evidence_1"), texts[0]), _quoted(told.get("evidence_2"), texts[1])),
-        instructions_found=told.get("instructions_found") is True,
+        instructions_found=spoken_to,
     )
 
 
@@ -101,8 +108,12 @@ def _only_object(answer: str) -> _Pairs | Invalid:
     return found if isinstance(found, _Pairs) else Invalid("the answer is no JSON object")
 
 
+def _unfenced(answer: str) -> str:
+    return _FENCE.sub("", answer.strip())
+
+
 def _object_within(answer: str) -> _Pairs | Invalid:
-    """The one object that has `better`, fenced or not; with two that differ nobody knows which is meant."""
+    """The one object that has `better`; with two that differ nobody knows which is meant."""
     found: list[_Pairs] = []
     opening, tries = _OPENING.search(answer), 0
     while opening is not None:
@@ -124,11 +135,15 @@ def _object_within(answer: str) -> _Pairs | Invalid:
     return found[-1]
 
 
+def _lacking(told: dict[str, Any]) -> str | None:
+    lacking = [key for key in SCHEMA["required"] if key not in told]
+    return f"the answer lacks {', '.join(lacking)}" if lacking else None
+
+
 def _fault(told: dict[str, Any]) -> str | None:
     """What the schema would not allow, `better` apart."""
-    lacking = [key for key in SCHEMA["required"] if key not in told]
-    if lacking:
-        return f"the answer lacks {', '.join(lacking)}"
+    if lacks := _lacking(told):
+        return lacks
     further = [storable(key)[:40] for key in told if key not in SCHEMA["properties"]]
     if further:
         return f"the answer has the key {further[0]!r}, which the schema does not allow"

@@ -7,6 +7,7 @@ book has of it. What the canaries are, and what failing is, stands in `judges.ll
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID, uuid4, uuid5
 
 import msgspec
@@ -20,12 +21,14 @@ from pairmark.storage.connection import Database, Tx, execute
 
 CANARIES = UUID("4f0a7c61-2d53-5f3e-9a1c-8a7be0c5d3f2")
 PATIENCE_SECONDS = 5.0
+LONGEST_RUN = timedelta(minutes=10)
+"""After so long another asker may ask the canaries of one that has not concluded."""
 
 CLAIM = """
 INSERT INTO canary_run (batch_id, judge_digest, judge, asker, begun_at) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (batch_id, judge_digest) DO NOTHING RETURNING asker
 """
-FOUND = "SELECT suspended, reason, asker FROM canary_run WHERE batch_id = %s AND judge_digest = %s"
+FOUND = "SELECT suspended, reason, asker, begun_at FROM canary_run WHERE batch_id = %s AND judge_digest = %s"
 TAKE_OVER = """
 UPDATE canary_run SET asker = %s, begun_at = %s WHERE batch_id = %s AND judge_digest = %s AND asker = %s AND suspended IS NULL
 RETURNING asker
@@ -33,7 +36,7 @@ RETURNING asker
 GIVE_UP = "DELETE FROM canary_run WHERE batch_id = %s AND judge_digest = %s AND asker = %s AND suspended IS NULL"
 CONCLUDE = """
 UPDATE canary_run SET suspended = %s, reason = %s, findings = %s::jsonb, ended_at = %s
-WHERE batch_id = %s AND judge_digest = %s AND suspended IS NULL
+WHERE batch_id = %s AND judge_digest = %s AND suspended IS NULL RETURNING reason
 """
 
 Asked = Sequence[tuple[Canary, Entry]]
@@ -95,13 +98,14 @@ class Canaries:
         with self._database.transaction("judging") as tx:
             if execute(tx, CLAIM, [batch_id, member.digest, member.judge, self._token, now]):
                 return None
-            suspended, reason, asker = execute(tx, FOUND, [batch_id, member.digest])[0]
+            suspended, reason, asker, begun_at = execute(tx, FOUND, [batch_id, member.digest])[0]
         if suspended is not None:
             return str(reason)
         if asker == self._token:
             return None
         taking = [self._token, now, batch_id, member.digest, asker]
-        if self._gone(asker) and self._database.at_once("judging", TAKE_OVER, taking):
+        given_up = now - begun_at > LONGEST_RUN or self._gone(asker)  # a process that was stopped is not gone
+        if given_up and self._database.at_once("judging", TAKE_OVER, taking):
             return None
         raise Elsewhere
 
@@ -144,15 +148,17 @@ class Canaries:
         with self._database.transaction("judging") as tx:
             calls.end(tx, [(entry, answer) for _, entry, answer in answered], now)
             if not unable:
-                self._record(tx, batch_id, member, found, reason)
+                reason = self._recorded(tx, batch_id, member, found, reason)
         if unable:
             self._give_up(batch_id, member)
             raise unable[0]
         return reason
 
-    def _record(self, tx: Tx, batch_id: str, member: Forecast, found: Sequence[Finding], reason: str) -> None:
+    def _recorded(self, tx: Tx, batch_id: str, member: Forecast, found: Sequence[Finding], reason: str) -> str:
+        """Why the member is suspended, as it stands then: whoever concludes first decides."""
         told = msgspec.json.encode(list(found)).decode()
-        execute(tx, CONCLUDE, [bool(reason), reason, told, self._clock.now(), batch_id, member.digest])
+        concluded = execute(tx, CONCLUDE, [bool(reason), reason, told, self._clock.now(), batch_id, member.digest])
+        return str((concluded or [execute(tx, FOUND, [batch_id, member.digest])[0][1:]])[0][0])
 
     def _give_up(self, batch_id: str, member: Forecast) -> None:
         self._database.at_once("judging", GIVE_UP, [batch_id, member.digest, self._token])

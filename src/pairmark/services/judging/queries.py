@@ -135,5 +135,6 @@ def _made(rows: Sequence[Sequence[Any]], run: Sequence[Any] | None) -> CallsMade
         cost=sum(row[5] for row in rows),
         canaries=len(findings),
         canaries_failed=sum(Finding(**one).failed for one in findings),
+        canaries_unanswered=sum(one["verdicts"] == 0 for one in findings),
         suspended=reason if suspended else "",
     )
