@@ -101,7 +101,7 @@ class Prices:
 
     @cached_property
     def row(self) -> str:
-        """The row of the table in words, with the date of the table; empty when there is none."""
+        """The row of the table in words, with the release of the table; empty when there is none."""
         if self._own is not None:
             return f"{self._own[0]}: {self._config.name}"
         if self._row is None:
