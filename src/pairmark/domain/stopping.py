@@ -11,6 +11,7 @@ MINIMUM_ANSWERS = 12
 
 ASKED_AT_ONCE = 64
 """Calls to language models under way at once."""
+WAVES_IN_JOBS = 3
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,13 @@ def wave_size(essays: int, tally: Tally) -> int:
 def wave_size_in_both_orders(essays: int, tally: Tally) -> int:
     """The same for models: half as many, since every wave learns from the last, but enough to keep them busy at once."""
     return min(max(essays // 2, min(ASKED_AT_ONCE, 2 * essays)), tally.budget - tally.sent)
+
+
+def wave_size_in_jobs(essays: int, tally: Tally) -> int:
+    """The same where each wave may take a day: a third of the budget, so there are about three of them."""
+    return max(
+        min(-(-tally.budget // WAVES_IN_JOBS), tally.budget - tally.sent), wave_size_in_both_orders(essays, tally)
+    )
 
 
 def largest_budget(essays: int, pair_limit: int) -> int:

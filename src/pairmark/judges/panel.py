@@ -11,7 +11,7 @@ from itertools import accumulate
 from pairmark.judges.llm.judge import LanguageModelJudge
 from pairmark.judges.llm.prompt import Prompt
 from pairmark.judges.llm.provider import check_one_server
-from pairmark.judges.question import Answer, Forecast, Judge, JudgeUnable, Question
+from pairmark.judges.question import Answer, BatchRoad, Forecast, Judge, JudgeUnable, Question
 
 _GOLDEN = 0.6180339887498949  # steps of it fill the unit interval evenly (Weyl 1916)
 
@@ -91,6 +91,10 @@ class Panel:
                 else Forecast(judge.name, digest, "", 0.0)
             )
         return None
+
+    def batching(self, member: str) -> BatchRoad | None:
+        """The batch API of the member of this digest, if it has one."""
+        return next((road for judge in self.models if (road := judge.batching(member)) is not None), None)
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer per question, in the same order; raises `JudgeUnable` when all members are unable."""

@@ -6,6 +6,7 @@ questions are planned, retried and stored lives in the services.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, get_args
 
 from pairmark.errors import BrokenData, Busy
@@ -44,13 +45,17 @@ class Forecast:
 
     `judge` is the name and `digest` the digest of the model that is asked: of the member, where a panel judges. `cost` is
     the most the call may cost in US dollars; None: no price is known. Without a `prompt_hash` it is no model that is asked, and
-    its answer costs nothing.
+    its answer costs nothing. `in_jobs`: it is asked by its provider's batch API, where a call costs at most `cost_in_job`.
+    `size` is that of the prompt in bytes.
     """
 
     judge: str
     digest: str
     prompt_hash: str
     cost: float | None
+    in_jobs: bool = False
+    cost_in_job: float | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,14 @@ class JudgeUnable(Busy):
     def __init__(self, message: str, *, remedy: str = "", retry_after: float | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.retry_after = retry_after
+
+
+class JobUnsure(Exception):
+    """Whether a job was made, or how it stands, could not be found out; it says why."""
+
+
+class JobFailed(Exception):
+    """A job is not, or no longer, there to be collected; it says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +168,37 @@ class Judge(Protocol):
         ...
 
 
+class BatchRoad(Protocol):
+    """A provider's batch API, for one model. A job is a text that any process can go on with.
+
+    Whatever waits for the network may raise `JudgeUnable` (surely nothing happened), `JobUnsure` (nobody knows) or `JobFailed`.
+    """
+
+    def submit(self, questions: Sequence[Question]) -> str:
+        """Hand questions in, each under its call id."""
+        ...
+
+    def find(self, questions: Sequence[Question], since: datetime, known: Sequence[str]) -> str | None:
+        """A job with these calls that was made since then, if the provider lists one that is not `known` by its id."""
+        ...
+
+    def look(self, job: str) -> tuple[str, bool]:
+        """The job as it stands, and whether it has ended."""
+        ...
+
+    def cancel(self, job: str) -> None:
+        """Stop it."""
+        ...
+
+    def collect(self, job: str, questions: Sequence[Question], took: timedelta) -> dict[str, Answer]:
+        """One answer for each question, by call id, out of a job that has ended."""
+        ...
+
+    def identity(self, job: str) -> str:
+        """The provider's own id of the job."""
+        ...
+
+
 class ModelJudge(Judge, Protocol):
     """A judge whose every answer is a call that may cost money: each stands in the book of calls before it is made."""
 
@@ -169,4 +213,8 @@ class ModelJudge(Judge, Protocol):
         Members whose digest is in `without` are suspended; None: nobody is left. A question that comes back with the
         forecast's `digest` as its `member` is put to that member and to no other.
         """
+        ...
+
+    def batching(self, member: str) -> BatchRoad | None:
+        """The batch API by which the member of this digest is asked; None where there is none."""
         ...

@@ -81,6 +81,11 @@ def asks_models(canonical: str) -> bool:
     return canonical.startswith("llm:") or (canonical.startswith("panel:") and '"llm:' in canonical)
 
 
+def asks_in_jobs(canonical: str) -> bool:
+    """Whether a language model of this canonical form is asked by its provider's batch API, where an answer may take a day."""
+    return asks_models(canonical) and any(model.batch for model in parse_judge(canonical).models)
+
+
 def parse_panel(texts: Sequence[str], options: LlmOptions | None = None) -> JudgeSpec:
     """Understand one or several judges, each with its share at the end as in `openai:MODEL=60%`, or all without.
 

@@ -19,7 +19,7 @@ SCHEMAS = (*SERVICES, "content", "transport")
 ROLES = (*SCHEMAS, "relay", "selfcheck")
 HEADS = {schema: f"{schema}_0002" for schema in SCHEMAS} | {
     "assessment": "assessment_0003",
-    "judging": "judging_0003",
+    "judging": "judging_0004",
     installation.SCHEMA: "installation_0001",
 }
 """Newest migration of each schema; a test compares this with the migration files."""

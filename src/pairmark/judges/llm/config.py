@@ -19,6 +19,7 @@ Provider = Literal["openai", "anthropic", "google", "openrouter", "url"]
 Effort = Literal["", "none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 PROVIDERS = ("openai", "anthropic", "google", "openrouter")
+WITH_BATCHES = ("openai", "anthropic", "google")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 FORMS = "openai:MODEL, anthropic:MODEL, google:MODEL, openrouter:MODEL and http://HOST:PORT/v1#MODEL"
 PROMPT_VERSION = 1
@@ -148,6 +149,11 @@ def config_of(kind: str, name: str, options: LlmOptions) -> LlmConfig:
         raise BadRequest(
             f"The judge {name!a} ends like a share.",
             remedy="Where several judge, write each share as in JUDGE=60%; one judge has none.",
+        )
+    if options.batch and provider not in WITH_BATCHES:
+        raise BadRequest(
+            f"The judge {name!r} has no batch API: only OpenAI, Anthropic and Google have one.",
+            remedy="Leave out --batch, or name one of theirs.",
         )
     if len(model) > LONGEST_NAME or not model.isprintable() or " " in model:
         raise BadRequest(f"The model {model[:40]!a} cannot be a model's name.", remedy="Check the name.")

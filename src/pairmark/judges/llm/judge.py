@@ -11,15 +11,16 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from pairmark.errors import BadRequest
+from pairmark.judges.llm.answers import answer_to
+from pairmark.judges.llm.batching import Batching
 from pairmark.judges.llm.config import LlmConfig
 from pairmark.judges.llm.loop import LoopThread
-from pairmark.judges.llm.prices import Prices, expected_tokens
+from pairmark.judges.llm.prices import BATCH_SHARE, Prices, expected_tokens
 from pairmark.judges.llm.prompt import Prompt, Prompts
 from pairmark.judges.llm.provider import Connection, check_installed, check_key, check_place, connect
 from pairmark.judges.llm.responses import Wire, call_of, call_without_response, read_response
 from pairmark.judges.llm.sending import NoAnswer, Sending, patient
-from pairmark.judges.llm.verdict import Verdict
-from pairmark.judges.question import Answer, Call, Forecast, JudgeUnable, Question
+from pairmark.judges.question import Answer, Forecast, JudgeUnable, Question
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
@@ -43,6 +44,7 @@ class LanguageModelJudge:
         self.prices = Prices(config)
         self._prompts = Prompts(config)
         self._sending = sending or patient(config.requests_per_minute, config.tokens_per_minute)
+        self._batching = Batching(config, self._prompts, self.prices)
         self._loop = LoopThread(f"pairmark-{config.provider}")
         self._lock = Lock()
         self._connection: Connection | None = None
@@ -87,14 +89,23 @@ class LanguageModelJudge:
     def estimate(self, question: Question) -> tuple[int, float | None]:
         """Tokens of the prompt, roughly, and what the call costs at worst in US dollars, if its price is known."""
         size = self.prompt(question).size
-        return expected_tokens(size), self.prices.worst_cost(size)
+        share = BATCH_SHARE if self.config.batch else 1.0
+        return expected_tokens(size), self.prices.worst_cost(size, share=share)
 
     def forecast(self, question: Question, without: frozenset[str] = frozenset()) -> Forecast | None:
         """What the call would be; None when this very judge is suspended. Asks nobody."""
         if self.config.digest in without:
             return None
         prompt = self.prompt(question)
-        return Forecast(self.name, self.config.digest, prompt.hash, self.prices.worst_cost(prompt.size))
+        cost = self.prices.worst_cost(prompt.size)
+        in_job = self.prices.worst_cost(prompt.size, share=BATCH_SHARE) if self.config.batch else None
+        return Forecast(
+            self.name, self.config.digest, prompt.hash, cost, self.config.batch, cost_in_job=in_job, size=prompt.size
+        )
+
+    def batching(self, member: str) -> Batching | None:
+        """The batch API of this model, if it is the one of this digest."""
+        return self._batching if member == self.config.digest else None
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """One answer per question, in the same order; raises `JudgeUnable` when none could be asked."""
@@ -105,7 +116,9 @@ class LanguageModelJudge:
             except JudgeUnable as unable:
                 if not answers:
                     raise
-                answers.append(self._answer(question, NoAnswer("failed", unable.message, charged=False), None))
+                answers.append(
+                    answer_to(question, self.config, NoAnswer("failed", unable.message, charged=False), None)
+                )
         return answers
 
     def close(self) -> None:
@@ -113,6 +126,7 @@ class LanguageModelJudge:
         with self._lock:
             connection, self._connection = self._connection, None
         self._loop.close(connection.close() if connection else None)
+        self._batching.close()
 
     def _ask(self, question: Question) -> Answer:
         prompt = self.prompt(question)
@@ -122,7 +136,7 @@ class LanguageModelJudge:
         except CancelledError:
             ended = NoAnswer("failed", "the judge was closed while it was asked")
             call = call_without_response(self.config.model, ended, prompt, Wire(1, 0), self.prices)
-            return self._answer(question, ended, call)
+            return answer_to(question, self.config, ended, call)
 
     def _connected(self) -> "tuple[Connection, Meanings]":
         """The connection, made at the first question; a run that only shows its prompts needs none."""
@@ -150,49 +164,16 @@ class LanguageModelJudge:
         wire = Wire(attempts, round(1000 * (time.monotonic() - begun)))
         if isinstance(response, NoAnswer):
             call = call_without_response(self.config.model, response, prompt, wire, self.prices)
-            return self._answer(question, response, call)
+            return answer_to(question, self.config, response, call)
         meanings.worked = True
         told = read_response(response, prompt, strict=self.config.provider in HELD_TO_THE_SCHEMA)
-        return self._answer(question, told, call_of(response, prompt, wire, self.prices))
-
-    def _answer(self, question: Question, told: Verdict | NoAnswer, call: Call | None) -> Answer:
-        verdict = told if isinstance(told, Verdict) else None
-        return Answer(
-            request_id=question.request_id,
-            kind=told.kind if isinstance(told, NoAnswer) else "verdict",
-            winner=None if verdict is None else "first" if verdict.better == 1 else "second",
-            swapped=False,
-            judge=self.name,
-            provider=self.config.provider,
-            model=call.model if call else self.config.model,
-            justification=verdict.reason if verdict else "",
-            response_time_ms=call.latency_ms if call else 0,
-            token_usage=_usage(call),
-            cost=(call.cost or 0.0) if call else 0.0,
-            detail=told.detail if isinstance(told, NoAnswer) else "",
-            call=call,
-            evidence=verdict.evidence if verdict else ("", ""),
-            instructions_found=verdict.instructions_found if verdict else None,
-        )
+        return answer_to(question, self.config, told, call_of(response, prompt, wire, self.prices))
 
     def _learn(self, headers: Mapping[str, str]) -> None:
         self._sending.limits.learn(
             _number(headers, "x-ratelimit-limit-requests", "anthropic-ratelimit-requests-limit"),
             _number(headers, "x-ratelimit-limit-tokens", "anthropic-ratelimit-input-tokens-limit"),
         )
-
-
-def _usage(call: Call | None) -> dict[str, int]:
-    """The counts that are known, under the names of the callback contract."""
-    if call is None:
-        return {}
-    counts = {
-        "input": call.input_tokens,
-        "cached": call.cached_tokens,
-        "output": call.output_tokens,
-        "reasoning": call.reasoning_tokens,
-    }
-    return {name: count for name, count in counts.items() if count is not None}
 
 
 def _number(headers: Mapping[str, str], *names: str) -> float | None:

@@ -217,19 +217,19 @@ def scrub(text: str) -> str:
     return _KEY_LIKE.sub("…", text)
 
 
-def connect(config: LlmConfig, learn: Callable[[Mapping[str, str]], None]) -> Connection:
-    """Make ready to ask; nothing is sent yet. `learn` is told the headers of every response."""
+def connect(config: LlmConfig, learn: Callable[[Mapping[str, str]], None], *, in_jobs: bool = False) -> Connection:
+    """Make ready to ask, single questions or whole jobs; nothing is sent yet. `learn` is told the headers of every response."""
     check_installed(config)
     check_key(config)
     check_place(config)
     from pydantic_ai.models import ModelRequestParameters  # noqa: PLC0415
     from pydantic_ai.output import OutputObjectDefinition  # noqa: PLC0415
 
-    clients = [_client(config, learn) for _ in range(LANES)]
+    clients = [_client(config, learn) for _ in range(1 if in_jobs else LANES)]
     wanted = OutputObjectDefinition(json_schema=SCHEMA, name="verdict", strict=True)
     parameters = ModelRequestParameters(output_mode="native", output_object=wanted, allow_text_output=True)
-    lanes = tuple(Lane(_model(config, client), client) for client in clients)
-    return Connection(config, lanes, parameters, _fixed(config))
+    lanes = tuple(Lane(_model(config, client, in_jobs=in_jobs), client) for client in clients)
+    return Connection(config, lanes, parameters, _fixed(config, in_jobs=in_jobs))
 
 
 @cache
@@ -265,7 +265,7 @@ def _client(config: LlmConfig, learn: Callable[[Mapping[str, str]], None]) -> "h
     )
 
 
-def _model(config: LlmConfig, client: "httpx2.AsyncClient") -> "Model[Any]":
+def _model(config: LlmConfig, client: "httpx2.AsyncClient", *, in_jobs: bool) -> "Model[Any]":
     """The library's class for this provider; only that one is imported, and it never repeats a request by itself."""
     if config.provider == "anthropic":
         return _anthropic(config, client)
@@ -292,6 +292,12 @@ def _model(config: LlmConfig, client: "httpx2.AsyncClient") -> "Model[Any]":
     if config.provider == "openai":
         from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415
 
+        if in_jobs:  # the library puts jobs to Responses only
+            from pydantic_ai.models.openai import OpenAIResponsesModel  # noqa: PLC0415
+
+            return OpenAIResponsesModel(
+                config.model, provider=OpenAIProvider(openai_client=openai), profile=_WITH_SCHEMA
+            )
         return OpenAIChatModel(config.model, provider=OpenAIProvider(openai_client=openai), profile=_WITH_SCHEMA)
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider  # noqa: PLC0415
 
@@ -344,9 +350,10 @@ def _google(config: LlmConfig, client: "httpx2.AsyncClient") -> "Model[Any]":
     return GoogleModel(config.model, provider=provider, profile=_WITH_SCHEMA)
 
 
-def _fixed(config: LlmConfig) -> "ModelSettings":
-    """What every request of this judge says beside its prompt."""
-    settings: dict[str, Any] = {"max_tokens": config.max_output_tokens, "timeout": config.timeout}
+def _fixed(config: LlmConfig, *, in_jobs: bool) -> "ModelSettings":
+    """What every request of this judge says beside its prompt; one in a job waits as long as the job does."""
+    settings: dict[str, Any] = {"max_tokens": config.max_output_tokens}
+    settings |= {} if in_jobs else {"timeout": config.timeout}
     effort = config.effort
     if config.provider == "openrouter":
         settings["openrouter_provider"] = {"require_parameters": True}

@@ -1,6 +1,5 @@
 """`retry` on a batch that has not ended: ask for open comparisons once more, and take a decision anew."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from pairmark.clock import Clock
@@ -22,5 +21,5 @@ def again(database: Database, batch_id: UUID, clock: Clock) -> int:
         now, asked = clock.now(), 0
         if batch.status is Status.PERFORMING_COMPARISONS:
             asked = waves.ask_again(tx, batch, now)
-        execute(tx, RENEW, [now + timedelta(seconds=batch.design.deadline_seconds), batch.id, batch.version])
+        execute(tx, RENEW, [now + batch.patience, batch.id, batch.version])
     return asked

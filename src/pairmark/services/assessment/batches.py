@@ -5,7 +5,7 @@ A decision taken on an old view finds another version and is dropped; it never o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -13,8 +13,11 @@ import msgspec
 from pairmark.domain.statuses import Status
 from pairmark.domain.stopping import Rules, Tally
 from pairmark.events.catalogue import Design
-from pairmark.judges.spec import asks_models
+from pairmark.judges.spec import asks_in_jobs, asks_models
 from pairmark.storage.connection import Tx, execute
+
+PATIENCE_WITH_JOBS = timedelta(hours=80)
+"""Three tries at a comparison, a job of at most 25 hours for each."""
 
 _COLUMNS = """id, entity_id, parent_id, generation, name, user_id, org_id, assignment_id, correlation_id, design::text, status,
     version, stop_reason, error, essays, budget, reused, sent, answered, counted, wave, reasks, due, deadline, created_at,
@@ -74,6 +77,17 @@ class Batch:
     def both_orders(self) -> bool:
         """Whether every pair is asked in both orders, which models need: which text they see first sways them."""
         return self.asks_models and self.design.both_orders and self.design.pair_limit > 1
+
+    @property
+    def in_jobs(self) -> bool:
+        """Whether models are asked by a batch API, where an answer may take a day."""
+        return self.asks_models and asks_in_jobs(self.design.judge)
+
+    @property
+    def patience(self) -> timedelta:
+        """How long it may stay in one status, or wait for one wave, before something is done about it."""
+        wanted = timedelta(seconds=self.design.deadline_seconds)
+        return max(wanted, PATIENCE_WITH_JOBS) if self.in_jobs else wanted
 
     @property
     def rules(self) -> Rules:

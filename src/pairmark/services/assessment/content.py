@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from uuid import UUID
 
 from pairmark.clock import Clock
@@ -163,7 +162,7 @@ class Content:
             first, second, blocked = read_asked(tx, seen.id)
             plan = waves.plan(batch, (first, second), blocked, None, read_ranked(tx, seen.id))
             if plan is None:  # earlier generations have asked it all: the next decision scores what was taken over
-                deadline = self._clock.now() + timedelta(seconds=batch.design.deadline_seconds)
+                deadline = self._clock.now() + batch.patience
                 return batches.move(tx, batch, Status.PERFORMING_COMPARISONS, due=True, deadline=deadline)
             return waves.send(tx, batch, plan, texts, self._clock.now())
 

@@ -5,7 +5,6 @@ batch's row lock on fresh counts and ends in a compare-and-set, so that late and
 """
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -137,7 +136,7 @@ class Continuation:
 
     def begin_scoring(self, tx: Tx, seen: Batch, reason: StopReason) -> bool:
         """Fix the judgement cut-off: whatever arrives after this commit is late."""
-        deadline = self._clock.now() + timedelta(seconds=seen.design.deadline_seconds)
+        deadline = self._clock.now() + seen.patience
         return batches.move(tx, seen, Status.SCORING, reason=reason, due=True, deadline=deadline)
 
     def _begin_scoring(self, seen: Batch, reason: StopReason, now_standing: Standing, known: Evidence) -> bool:

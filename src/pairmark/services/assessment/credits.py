@@ -4,7 +4,6 @@ An answer that reaches a batch which has moved on changes nothing; entitlements 
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
 from pairmark.clock import Clock
@@ -30,7 +29,7 @@ class CreditAnswers:
                 continue
             batch = batches.locked(tx, UUID(message.event.cj_assessment_job_id))
             if batch is not None and batch.status is Status.PENDING:
-                deadline = self._clock.now() + timedelta(seconds=batch.design.deadline_seconds)
+                deadline = self._clock.now() + batch.patience
                 batches.move(tx, batch, Status.FETCHING_CONTENT, due=True, deadline=deadline)
 
     def refused(self, tx: Tx, messages: Sequence[Message]) -> None:

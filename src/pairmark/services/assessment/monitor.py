@@ -124,7 +124,7 @@ class Monitor:
         return self._finalization.finalize_failure(tx, batch, StopReason.DEADLINE_PASSED, message)
 
     def _extend(self, tx: Tx, batch: Batch, now: datetime) -> bool:
-        deadline = now + timedelta(seconds=batch.design.deadline_seconds)
+        deadline = now + batch.patience
         rows = execute(
             tx,
             "UPDATE batch SET deadline = %s, reasks = reasks + 1, version = version + 1 WHERE id = %s AND version = %s "

@@ -5,7 +5,7 @@ A wave is planned whole, outside any transaction, and takes effect only if the b
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import numpy as np
@@ -77,6 +77,8 @@ def plan(
     # People who pay for a number of comparisons per essay expect equal appearances; of models the fewest calls are wanted.
     rule = in_both_orders(adaptive) if batch.both_orders else plan_wave
     wave_size = stopping.wave_size_in_both_orders if batch.both_orders else stopping.wave_size
+    if batch.in_jobs:
+        wave_size = stopping.wave_size_in_jobs
     pairs = rule(
         len(ranked),
         place[first[among]],
@@ -112,7 +114,7 @@ def send(tx: Tx, seen: Batch, wave_plan: Plan, texts: Sequence[tuple[str, str]],
     """Insert the wave and ask for its verdicts, if the batch still is what was seen. `texts` are (essay id, storage id)."""
     size = len(wave_plan.pairs)
     row = execute(tx, NEW_WAVE, {"id": seen.id, "size": size, "seen_status": seen.status, "seen_version": seen.version,
-        "seen_wave": seen.wave, "deadline": now + timedelta(seconds=seen.design.deadline_seconds)})  # fmt: skip
+        "seen_wave": seen.wave, "deadline": now + seen.patience})  # fmt: skip
     if not row:
         return False
     wave, start = row[0][0], seen.reused + seen.sent

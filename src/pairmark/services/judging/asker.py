@@ -15,12 +15,13 @@ from uuid import UUID, uuid4
 from pairmark.clock import Clock
 from pairmark.errors import Busy, PairmarkError
 from pairmark.events.catalogue import Question
-from pairmark.judges.question import Answer, Judge, JudgeUnable, ModelJudge
+from pairmark.judges.question import Answer, BatchRoad, Judge, JudgeUnable, ModelJudge
 from pairmark.judges.question import Question as Asked
 from pairmark.messaging.ownership import OwnedConnection
 from pairmark.services.judging.calls import Calls, Purse
 from pairmark.services.judging.canaries import Canaries
 from pairmark.services.judging.flight import NO_TEXT, UNABLE_SECONDS, Flight, SpendLimitReached
+from pairmark.services.judging.jobs import Jobs, batching
 from pairmark.services.judging.queue import LEASE_SECONDS, Chunk, hand_back, lease, other_askers, release, renew
 from pairmark.services.judging.verdicts import Answered, Verdicts
 from pairmark.storage.connection import Database, execute
@@ -67,12 +68,13 @@ class Asker:
         self._owned = OwnedConnection(database, "judging")
         self._pool = ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="pairmark-judge")
         self._calls = Calls(database, clock, self._token)
-        canaries = Canaries(database, self._calls, clock, self._token, self._gone)
-        self._flight = Flight(self, self._calls, verdicts, canaries, clock, self._token)
+        canaries = Canaries(database, self._calls, clock, self._token, self.gone)
+        self._jobs = Jobs(self, database, verdicts, clock, self._token)
+        self._flight = Flight(self, self._calls, verdicts, canaries, self._jobs, clock, self._token)
 
     def step(self) -> int:
         """Ask what is open; returns how many questions were dealt with."""
-        if self._stopping and not self._flight.busy:
+        if self._stopping and not self._flight.busy and not self._jobs.busy:
             return 0
         try:
             return self._work()
@@ -89,8 +91,10 @@ class Asker:
             self._calls.lose([self._token], self._flight.known_calls())
         self._interrupted = False
         done = 0 if self._stopping else self._take_up()
-        while self._flight.busy:
+        done += self._jobs.turn(begin=not self._stopping, patience=0.0)
+        while self._flight.busy or self._jobs.busy:
             done += self._flight.turn(begin=not self._stopping)
+            done += self._jobs.turn(begin=not self._stopping, patience=0.0 if self._flight.busy else LOOK_SECONDS)
             if not self._stopping and (time.monotonic() >= self._look_at or (self._found and self._flight.hungry)):
                 done += self._take_up()
         return done
@@ -140,6 +144,17 @@ class Asker:
         if why is not None:
             self._troubles[batch_id] = why
 
+    @property
+    def more_to_come(self) -> bool:
+        """Whether the last look for open chunks found some."""
+        return self._found
+
+    def batching(self, batch_id: str, member: str) -> BatchRoad:
+        """The batch API of a member of the batch's judge."""
+        with self._database.transaction("judging") as tx:
+            _, name, digest = execute(tx, JUDGES, [[batch_id]])[0]
+        return batching(self._judge(name, digest), member)
+
     def goes_on(self, batch_id: str) -> None:
         """Nothing is in the way of the batch any more."""
         self._left_until.pop(batch_id, None)
@@ -163,6 +178,7 @@ class Asker:
         self._stopping = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         try:
+            self._jobs.close()
             self._flight.close()
             with self._database.transaction("judging") as tx:
                 release(tx, [self._token])
@@ -177,16 +193,16 @@ class Asker:
 
     def _release_dead(self, tokens: Sequence[UUID]) -> int:
         """Leases of askers whose process is gone are free at once: their session lock is. Their calls in flight are lost."""
-        dead = [token for token in tokens if self._gone(token)]
+        dead = [token for token in tokens if self.gone(token)]
         if dead:
             with self._database.transaction("judging") as tx:
                 release(tx, dead)
-        gone = [token for token in self._calls.other_askers() if self._gone(token)]
+        gone = [token for token in self._calls.other_askers() if self.gone(token)]
         if gone:
             self._calls.lose(gone)
         return len(dead) + len(gone)
 
-    def _gone(self, token: UUID) -> bool:
+    def gone(self, token: UUID) -> bool:
         """Whether the process of another asker has ended."""
         name = _lock_name(token)  # not kept: who has only lost its connection takes it again
         return bool(self._owned.free({name: name}))
@@ -214,7 +230,7 @@ class Asker:
         if known or done:
             self._verdicts.record(known, self._token, done)
         if work and _is_model(judge):
-            self._fetch(text for _, one in work for text in (one.first_text, one.second_text))
+            self.fetch(text for _, one in work for text in (one.first_text, one.second_text))
             self._flight.add(batch_id, judge, work)
             return len(known)
         self.goes_on(batch_id)
@@ -224,7 +240,7 @@ class Asker:
 
     def _put(self, sets: Sequence[Work], judge: Judge, chunks: Sequence[Chunk]) -> None:
         """Keep `CONCURRENCY` sets in flight; stop asking when told to, or when the batch is over."""
-        bodies = self._fetch(text for work in sets for _, one in work for text in (one.first_text, one.second_text))
+        bodies = self.fetch(text for work in sets for _, one in work for text in (one.first_text, one.second_text))
         ask = partial(_ask_with_texts, judge, bodies)
         futures: dict[Future[list[Answer]], Work] = {}
         waiting, wanted = list(reversed(sets)), True
@@ -260,7 +276,7 @@ class Asker:
         key = (name, digest)
         judge = self._judges.pop(key, None) or self._judge_factory(self._offered.get(digest, name), digest)
         self._judges[key] = judge
-        if not self._flight.busy:
+        if not self._flight.busy and not self._jobs.busy:
             self._let_go(JUDGES_KEPT)
         return judge
 
@@ -273,11 +289,12 @@ class Asker:
 
     def with_texts(self, chunk: Chunk, question: Question, tries: int) -> Asked | None:
         """The question with its texts; None if the store has lost one."""
-        bodies = self._fetch([question.first_text, question.second_text])
+        bodies = self.fetch([question.first_text, question.second_text])
         there = question.first_text in bodies and question.second_text in bodies
         return _asked(chunk, question, bodies, tries) if there else None
 
-    def _fetch(self, storage_ids: Iterable[str]) -> Mapping[str, str]:
+    def fetch(self, storage_ids: Iterable[str]) -> Mapping[str, str]:
+        """These texts by their ids, as far as the store has them, and perhaps others."""
         wanted = set(storage_ids)
         missing = wanted - self._bodies.keys()
         if missing:

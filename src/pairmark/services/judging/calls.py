@@ -86,7 +86,11 @@ TRIED = """
 SELECT request_id, attempt, count(*) FROM model_call
 WHERE request_id = ANY(%s) AND purpose = 'comparison' AND kind = ANY(%s) GROUP BY 1, 2
 """
-OTHER_ASKERS = "SELECT DISTINCT asker FROM model_call WHERE kind IS NULL AND asker <> %s"
+OTHER_ASKERS = """
+SELECT DISTINCT asker FROM model_call WHERE kind IS NULL AND asker <> %s
+    AND asker NOT IN (SELECT id FROM job WHERE ended_at IS NULL)
+"""
+"""Calls in a job have the job as their asker: it lives without any process."""
 LOCK_PURSES = """
 SELECT FROM purse WHERE batch_id IN (SELECT batch_id FROM model_call WHERE kind IS NULL AND asker = ANY(%s) AND id <> ALL(%s))
 ORDER BY batch_id FOR NO KEY UPDATE
@@ -143,14 +147,7 @@ class Calls:
         if batch_id not in self._purses:
             self._database.at_once("judging", OPEN_PURSE, [batch_id])
             self._purses.add(batch_id)
-        forecasts = [one.forecast for one in entries]
-        columns = [
-            [one.id for one in entries], [one.request_id for one in entries], [one.attempt for one in entries],
-            [one.number for one in entries], [clean(one.judge) for one in forecasts], [one.digest for one in forecasts],
-            [one.prompt_hash for one in forecasts], [one.repeat for one in entries], [one.first_id for one in entries],
-            [one.second_id for one in entries], [one.cost for one in forecasts],
-        ]  # fmt: skip
-        row = [batch_id, *columns, batch_id, entries[0].purpose, self._token, self._clock.now()]
+        row = _begun(batch_id, entries, self._token, self._clock.now())
         return set(values(self._database.at_once("judging", BEGIN, row)))
 
     def never_made(self, ids: Sequence[UUID]) -> None:
@@ -202,6 +199,24 @@ class Calls:
         rows = self._database.at_once("judging", STANDING, [batch_id])
         limit, reserved, spent, perhaps = rows[0] if rows else (None, 0, 0, 0)
         return Purse(None if limit is None else float(limit), float(reserved), float(spent), float(perhaps))
+
+
+def begin_in_job(tx: Tx, batch_id: str, entries: Sequence[Entry], job: UUID, now: datetime) -> set[UUID]:
+    """Write down calls of one batch that a job will hold, in the caller's transaction; returns those that the purse pays for."""
+    execute(tx, OPEN_PURSE, [batch_id])
+    return set(values(execute(tx, BEGIN, _begun(batch_id, entries, job, now))))
+
+
+def _begun(batch_id: str, entries: Sequence[Entry], asker: UUID, now: datetime) -> list[Any]:
+    """The parameters of `BEGIN`."""
+    forecasts = [one.forecast for one in entries]
+    columns = [
+        [one.id for one in entries], [one.request_id for one in entries], [one.attempt for one in entries],
+        [one.number for one in entries], [clean(one.judge) for one in forecasts], [one.digest for one in forecasts],
+        [one.prompt_hash for one in forecasts], [one.repeat for one in entries], [one.first_id for one in entries],
+        [one.second_id for one in entries], [one.cost for one in forecasts],
+    ]  # fmt: skip
+    return [batch_id, *columns, batch_id, entries[0].purpose, asker, now]
 
 
 def end(tx: Tx, outcomes: Sequence[tuple[Entry, Answer]], now: datetime) -> set[UUID]:

@@ -4,7 +4,7 @@ A crash loses what was in flight: the book then says which calls those were. Whi
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from queue import Empty, SimpleQueue
@@ -18,6 +18,7 @@ from pairmark.judges.question import Answer, Forecast, JudgeUnable, ModelJudge
 from pairmark.judges.question import Question as Asked
 from pairmark.services.judging.calls import Calls, Entry
 from pairmark.services.judging.canaries import Canaries, Elsewhere, Unaffordable
+from pairmark.services.judging.jobs import MOST_BYTES, MOST_REQUESTS, Jobs
 from pairmark.services.judging.queue import Chunk
 from pairmark.services.judging.sitting import Item, Sitting
 from pairmark.services.judging.verdicts import Verdicts
@@ -66,17 +67,23 @@ class Host(Protocol):
         """Nothing is in the way of the batch any more."""
         ...
 
+    @property
+    def more_to_come(self) -> bool:
+        """Whether further chunks may be there at once."""
+        ...
+
 
 class Flight:
     """All calls of one asker. `add` hands work in; `turn` begins, waits and records; what stops is handed back."""
 
     def __init__(
-        self, host: Host, calls: Calls, verdicts: Verdicts, canaries: Canaries, clock: Clock, token: UUID
+        self, host: Host, calls: Calls, verdicts: Verdicts, canaries: Canaries, jobs: Jobs, clock: Clock, token: UUID
     ) -> None:
         self._host = host
         self._calls = calls
         self._verdicts = verdicts
         self._canaries = canaries
+        self._jobs = jobs
         self._clock = clock
         self._token = token
         self._sittings: dict[str, Sitting] = {}
@@ -131,6 +138,9 @@ class Flight:
         self._host.keep_leases()
         self._land()
         done = self._record()
+        for sitting in self._sittings.values() if begin else ():
+            if sitting.gathered and not sitting.stopped:
+                self._hand_in(sitting)
         self._leave(stopping=not begin)
         return done
 
@@ -225,7 +235,11 @@ class Flight:
         for item, forecast in ready:
             item.entry = _entry(item, forecast)
             known = kept.get((forecast.digest, forecast.prompt_hash, item.question.repeat))
-            if known is None:
+            if known is None and forecast.in_jobs:
+                item.forecast = replace(forecast, cost=forecast.cost_in_job)
+                item.entry = replace(item.entry, forecast=item.forecast)
+                sitting.gather(item)
+            elif known is None:
                 fresh.append((item, item.entry))
             else:
                 answer = replace(known[1], request_id=str(item.question.request_id))
@@ -252,6 +266,22 @@ class Flight:
         refused = [entry.forecast for _, entry in fresh if entry.id not in paid]
         if refused:
             self._no_money(sitting, refused[0].judge, refused[0].cost)
+
+    def _hand_in(self, sitting: Sitting) -> None:
+        """What was gathered becomes jobs, when no more is to come or there is enough for one."""
+        if (sitting.waiting or self._host.more_to_come) and len(sitting.gathered) < MOST_REQUESTS:
+            return
+        gathered, sitting.gathered = sitting.gathered, []
+        for items in _jobs_of(gathered):
+            paid = [] if sitting.stopped else self._jobs.write(sitting.batch_id, items)
+            made = {id(item) for item in paid}
+            sitting.out_of_hand(paid)
+            rest = [item for item in items if id(item) not in made]
+            for item in reversed(rest):
+                forecast = item.forecast
+                sitting.wait_again(item)
+                if forecast is not None and not sitting.stopped:
+                    self._no_money(sitting, forecast.judge, forecast.cost)
 
     def _no_money(self, sitting: Sitting, judge: str, most: float | None) -> None:
         """What may cost `most` cannot be paid. Calls in flight may yet turn out cheaper than the most they may cost."""
@@ -334,7 +364,11 @@ class Flight:
     def _leave(self, *, stopping: bool) -> None:
         """Give back what is done, or goes no further."""
         for sitting in list(self._sittings.values()):
-            if sitting.out or sitting.landed or (sitting.waiting and not sitting.stopped and not stopping):
+            if (
+                sitting.out
+                or sitting.landed
+                or ((sitting.waiting or sitting.gathered) and not sitting.stopped and not stopping)
+            ):
                 continue
             if sitting.left:
                 self._host.hand_back(sitting.unfinished())
@@ -350,6 +384,24 @@ class Flight:
         if id(judge) not in self._pools:
             self._pools[id(judge)] = ThreadPoolExecutor(judge.concurrency, thread_name_prefix="pairmark-call")
         return self._pools[id(judge)]
+
+
+def _jobs_of(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """The questions of each job: all to one model, and within bounds."""
+    members: dict[str, list[Item]] = {}
+    for item in items:
+        members.setdefault(item.forecast.digest if item.forecast else "", []).append(item)
+    for asked in members.values():
+        job: list[Item] = []
+        size = 0
+        for item in asked:
+            more = item.forecast.size if item.forecast else 0
+            if job and (len(job) >= MOST_REQUESTS or size + more > MOST_BYTES):
+                yield job
+                job, size = [], 0
+            job.append(item)
+            size += more
+        yield job
 
 
 def _entry(item: Item, forecast: Forecast) -> Entry:

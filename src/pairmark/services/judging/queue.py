@@ -33,7 +33,7 @@ LEASE = """
 UPDATE chunk SET lease_token = %(token)s, lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
 WHERE id IN (
     SELECT c.id FROM chunk c JOIN batch b USING (batch_id)
-    WHERE c.open AND NOT b.closed AND c.lease_until < clock_timestamp() AND c.next_attempt_at <= %(now)s
+    WHERE c.open AND NOT c.in_jobs AND NOT b.closed AND c.lease_until < clock_timestamp() AND c.next_attempt_at <= %(now)s
         AND c.batch_id <> ALL(%(without)s)
     ORDER BY c.position LIMIT %(limit)s FOR UPDATE OF c SKIP LOCKED)
 RETURNING id, batch_id, attempt, questions::text, tries, position

@@ -4,6 +4,7 @@ Plain bookkeeping of one process: no database, no thread, no clock.
 """
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
@@ -24,7 +25,7 @@ class Item:
     chunk: Chunk
     question: Question
     tries: int
-    state: Literal["waits", "out", "answered"] = "waits"
+    state: Literal["waits", "out", "gathered", "answered"] = "waits"
     asked: Asked | None = None
     forecast: Forecast | None = None
     entry: Entry | None = None
@@ -34,13 +35,15 @@ class Item:
 class Sitting:
     """One batch. `left` counts the answers each chunk still wants, `unable` and `suspended` are members by digest.
 
-    `pinched`: what is reserved for calls in flight leaves no money for another. `halted`: why nothing more is begun (None: for
-    no reason that people must know), and for how many seconds.
+    `gathered` are questions for the next job; chunks `in_jobs` have some in jobs, out of hand here. `pinched`: what is reserved for
+    calls in flight leaves no money for another. `halted`: why nothing more is begun (None: for no reason that people must
+    know), and for how many seconds.
     """
 
     batch_id: str
     judge: ModelJudge
     waiting: deque[Item] = field(default_factory=deque)
+    gathered: list[Item] = field(default_factory=list)
     landed: list[Answered] = field(default_factory=list)
     chunks: dict[UUID, Chunk] = field(default_factory=dict)
     left: Counter[UUID] = field(default_factory=Counter)
@@ -51,6 +54,7 @@ class Sitting:
     pinched: bool = False
     halted: tuple[PairmarkError | None, float] | None = None
     over: bool = False
+    in_jobs: set[UUID] = field(default_factory=set)
 
     @property
     def stopped(self) -> bool:
@@ -77,6 +81,17 @@ class Sitting:
         judge = item.forecast.judge if item.forecast else ""
         self.answer(item, Answer(str(item.question.request_id), kind, None, False, judge, "", "", detail=detail[:500]))
 
+    def gather(self, item: Item) -> None:
+        """A question for the next job."""
+        item.state = "gathered"
+        self.gathered.append(item)
+
+    def out_of_hand(self, items: Sequence[Item]) -> None:
+        """A job has these questions now; their chunks are taken up again when it has ended."""
+        for item in items:
+            self.in_jobs.add(item.chunk.id)
+            self._leave_out(item)
+
     def wait_again(self, item: Item) -> None:
         """The question was not asked after all."""
         item.state, item.asked, item.forecast, item.entry = "waits", None, None, None
@@ -85,17 +100,23 @@ class Sitting:
     def finished(self) -> list[Chunk]:
         """Chunks that have all their answers with those that are to be recorded."""
         landed = Counter(item.chunk.id for item in self.landed)
-        return [self.chunks[identity] for identity, number in landed.items() if self.left[identity] == number]
+        whole = [identity for identity, number in landed.items() if self.left[identity] == number]
+        return [self.chunks[identity] for identity in whole if identity not in self.in_jobs]
 
     def recorded(self) -> int:
         """What landed is recorded; returns how much it was."""
         done = len(self.landed)
         for item in self.landed:
-            self.left[item.chunk.id] -= 1
-        for identity in [identity for identity, number in self.left.items() if not number]:
-            del self.left[identity], self.chunks[identity]
+            self._leave_out(item)
         self.landed = []
         return done
+
+    def _leave_out(self, item: Item | Answered) -> None:
+        """One answer less is wanted here for the chunk."""
+        identity = item.chunk.id
+        self.left[identity] -= 1
+        if not self.left[identity]:
+            del self.left[identity], self.chunks[identity]
 
     def unfinished(self) -> list[Chunk]:
         """Chunks that still want answers."""

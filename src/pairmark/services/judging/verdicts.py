@@ -92,7 +92,7 @@ class Verdicts:
         batch_id = (finished[0] if finished else answered[0].chunk).batch_id
         with self._database.transaction("judging") as tx:
             correlation, closed = execute(tx, LOCK_BATCH, [batch_id])[0]
-            _end_calls(tx, answered, token, now)
+            answered = _with_their_calls(tx, answered, token, now)
             fresh = self._store(tx, [item for item in answered if item.final], now)
             outbox.append(tx, [_callback(item, correlation, now) for item in fresh])
             self._book(tx, [item for item in answered if item.answer.kind != "verdict" and item.call is None], now)
@@ -143,10 +143,12 @@ class Verdicts:
             execute(tx, BOOK, [now, *columns])
 
 
-def _end_calls(tx: Tx, answered: Sequence[Answered], token: UUID, now: datetime) -> None:
-    """What became of the calls, in the same transaction as what they brought; answers without a call are passed over."""
-    calls.end(tx, [(item.call, item.answer) for item in answered if item.call and item.earlier is None], now)
+def _with_their_calls(tx: Tx, answered: Sequence[Answered], token: UUID, now: datetime) -> list[Answered]:
+    """What became of the calls, in the same transaction as what they brought; an answer to a call that ended before is dropped."""
+    made = [item for item in answered if item.call and item.earlier is None]
+    ended = calls.end(tx, [(item.call, item.answer) for item in made if item.call], now)
     calls.reuse(tx, [(item.call, item.earlier) for item in answered if item.call and item.earlier], token, now)
+    return [item for item in answered if item.call is None or item.earlier or item.call.id in ended]
 
 
 def _told_by_call(item: Answered) -> dict[str, Any]:
