@@ -175,6 +175,8 @@ class GoogleFront(Front):
                 return self.batches.upload(request)
         if name.startswith("models/"):
             return self._model(request, name.removeprefix("models/"), verb, request_id)
+        if (request.method, name) == ("GET", "batches"):
+            return self.batches.listed()
         if name.startswith("batches/"):
             return self.batches.handle(request, name, verb)
         if name.startswith("files/"):

@@ -85,6 +85,10 @@ class GeminiBatches:
             return as_json({})
         return as_json({} if request.method == "DELETE" else self._told(self._jobs.look(job)))
 
+    def listed(self) -> Reply:
+        """All jobs, the newest first."""
+        return as_json({"operations": [self._told(job) for job in self._jobs.all(self._dialect)]})
+
     def _told(self, job: Job) -> dict[str, Any]:
         ended = job.state == "ended"
         now, created = datetime.now(UTC).isoformat(), datetime.fromtimestamp(job.created, UTC).isoformat()

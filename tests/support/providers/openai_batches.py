@@ -75,6 +75,10 @@ class OpenAiBatches:
         if request.method == "POST" and len(parts) == 1:
             with reading():
                 return as_json(self._create(request.json()))
+        if len(parts) == 1:
+            told = [self._told(job) for dialect in self._dialects.values() for job in self._jobs.all(dialect)]
+            told.sort(key=lambda one: (one["created_at"], one["id"]), reverse=True)
+            return as_json({"object": "list", "data": told, "has_more": False, "first_id": None, "last_id": None})
         job = self._jobs.find(parts[1], OPENAI) if len(parts) > 1 else None
         if job is None:
             raise Refused(404, "no batch", f"No batch found with id '{parts[-1]}'.")
