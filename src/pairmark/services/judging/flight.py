@@ -281,9 +281,9 @@ class Flight:
                 forecast = item.forecast
                 sitting.wait_again(item)
                 if forecast is not None and not sitting.stopped:
-                    self._no_money(sitting, forecast.judge, forecast.cost)
+                    self._no_money(sitting, forecast.judge, forecast.cost, UNABLE_SECONDS)
 
-    def _no_money(self, sitting: Sitting, judge: str, most: float | None) -> None:
+    def _no_money(self, sitting: Sitting, judge: str, most: float | None, again: float = LOOK_AGAIN_SECONDS) -> None:
         """What may cost `most` cannot be paid. Calls in flight may yet turn out cheaper than the most they may cost."""
         purse = self._calls.purse(sitting.batch_id)
         if most is None:
@@ -293,7 +293,7 @@ class Flight:
         elif sitting.out:
             sitting.pinched = True
         elif purse.reserved:
-            sitting.halt(None, LOOK_AGAIN_SECONDS)
+            sitting.halt(None, again)
         else:
             perhaps = f", and perhaps {_dollars(purse.perhaps)} more" if purse.perhaps else ""
             why = (

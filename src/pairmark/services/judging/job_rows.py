@@ -32,7 +32,8 @@ HOLD = (
 )
 PARK = "UPDATE chunk SET in_jobs = true, lease_token = NULL, lease_until = '-infinity' WHERE id = ANY(%s)"
 DUE = """
-SELECT j.id, j.batch_id, j.judge, j.judge_digest, j.begun_at, j.asker, j.state, coalesce(j.handle, ''), j.submissions, j.looks, j.strangers,
+SELECT j.id, j.batch_id, j.judge, j.judge_digest, j.begun_at, coalesce(j.sent_at, j.begun_at), j.asker, j.state,
+    coalesce(j.handle, ''), j.submissions, j.looks, j.strangers,
     j.cancelled_at IS NOT NULL, b.closed
 FROM job j JOIN batch b USING (batch_id)
 WHERE j.ended_at IS NULL AND j.next_look_at <= %s AND j.id <> ALL(%s) ORDER BY j.next_look_at LIMIT %s
@@ -44,7 +45,8 @@ WHERE j.id = t.id AND j.looks = t.looks AND j.ended_at IS NULL RETURNING j.id, j
 """
 KNOWN = "SELECT provider_job FROM job WHERE judge_digest = %s AND provider_job IS NOT NULL AND begun_at >= %s"
 NOTE = """
-UPDATE job SET state = 'sent', provider_job = %(identity)s, handle = %(handle)s, looks = 0, next_look_at = %(next)s
+UPDATE job SET state = 'sent', provider_job = %(identity)s, handle = %(handle)s, sent_at = %(now)s, looks = 0,
+    next_look_at = %(next)s
 WHERE id = %(id)s AND state = 'written' AND ended_at IS NULL
   AND NOT EXISTS (SELECT FROM job o WHERE o.judge_digest = job.judge_digest AND o.provider_job = %(identity)s)
 RETURNING id
@@ -53,7 +55,7 @@ LOOKED = """
 UPDATE job SET handle = %s, cancelled_at = coalesce(cancelled_at, %s) WHERE id = %s AND state = 'sent' AND ended_at IS NULL
 """
 DISOWN = """
-UPDATE job SET state = 'written', strangers = array_append(strangers, provider_job), provider_job = NULL, handle = NULL,
+UPDATE job SET state = 'written', strangers = array_append(strangers, provider_job), provider_job = NULL, handle = NULL, sent_at = NULL,
     next_look_at = %s, detail = %s
 WHERE id = %s AND state = 'sent' AND ended_at IS NULL
 """
@@ -86,6 +88,7 @@ class Job:
     judge: str
     digest: str
     begun_at: datetime
+    sent_at: datetime
     asker: UUID
     state: str
     handle: str
@@ -152,7 +155,13 @@ def known(tx: Tx, job: Job) -> list[str]:
 
 def note(tx: Tx, job: Job, identity: str, handle: str, now: datetime) -> bool:
     """The job is at the provider under this id; False if that was noted before, of another submission of it."""
-    told = {"id": job.id, "identity": identity, "handle": handle, "next": now + timedelta(seconds=FIRST_LOOK)}
+    told = {
+        "id": job.id,
+        "identity": identity,
+        "handle": handle,
+        "now": now,
+        "next": now + timedelta(seconds=FIRST_LOOK),
+    }
     return bool(execute(tx, NOTE, told))
 
 

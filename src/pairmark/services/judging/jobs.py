@@ -33,6 +33,8 @@ MOST_BYTES = 50_000_000
 LONGEST = timedelta(hours=25)
 """Providers end a job within a day; one that has not ended then is given up."""
 MOST_SUBMISSIONS = 5
+MOST_FAILURES = 20
+"""Times in a row that nobody can be asked about a job; one that ended while no process was there gets as many."""
 RECORDED_TOGETHER = 500
 LOOK_SECONDS = 0.5
 WIRES = 4
@@ -140,8 +142,6 @@ class Jobs:
         if job.state == "sent":
             stop = self._old(job) or (job.closed and not job.cancelled)
             self._send(job, partial(_look, road, job.handle, stop=stop), self._looked)
-        elif job.submissions > MOST_SUBMISSIONS or self._old(job):
-            self._give_up(job)
         elif job.submissions > 1:  # it may have been handed in before, by us or by one that died then
             with self._database.transaction("judging") as tx:
                 known = job_rows.known(tx, job)
@@ -186,6 +186,8 @@ class Jobs:
     def _found(self, job: Job, handle: str | None) -> int:
         if handle is not None:
             return self._note(job, handle)
+        if job.submissions > MOST_SUBMISSIONS:
+            return self._give_up(job)
         self._submit(job, self._host.batching(job.batch_id, job.digest))
         return 0
 
@@ -243,7 +245,10 @@ class Jobs:
         """A provider could not be asked; the job goes on without us, but not for ever."""
         if unable is not None:
             self._trouble(job, unable)
-        return self._give_up(job) if self._old(job) else 0
+        tired = (
+            job.submissions > MOST_FAILURES if job.state == "written" else job.looks > MOST_FAILURES and self._old(job)
+        )
+        return self._give_up(job) if tired else 0
 
     def _trouble(self, job: Job, unable: JudgeUnable) -> None:
         seconds = UNABLE_SECONDS if unable.retry_after is None else unable.retry_after
@@ -251,7 +256,7 @@ class Jobs:
 
     def _disowned(self, job: Job, why: str) -> int:
         """What was taken for this job is not it, or is gone: hand it in once more."""
-        if self._old(job) or job.submissions >= MOST_SUBMISSIONS:
+        if job.submissions >= MOST_SUBMISSIONS:
             return self._give_up(job)
         with self._database.transaction("judging") as tx:
             job_rows.disown(tx, job, why, self._clock.now())
@@ -282,7 +287,7 @@ class Jobs:
         return told
 
     def _old(self, job: Job) -> bool:
-        return self._clock.now() - job.begun_at > LONGEST
+        return self._clock.now() - job.sent_at > LONGEST
 
 
 def batching(judge: Any, member: str) -> BatchRoad:

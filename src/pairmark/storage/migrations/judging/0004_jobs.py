@@ -17,6 +17,7 @@ CREATE TABLE judging.job (
         CONSTRAINT state_is_known CHECK (state IN ('written', 'sent', 'ended', 'refused', 'given_up')),
     provider_job text,
     handle text,
+    sent_at timestamptz,
     submissions integer NOT NULL DEFAULT 0,
     looks integer NOT NULL DEFAULT 0,
     next_look_at timestamptz NOT NULL,
@@ -24,7 +25,7 @@ CREATE TABLE judging.job (
     cancelled_at timestamptz,
     ended_at timestamptz,
     detail text NOT NULL DEFAULT '',
-    CONSTRAINT what_was_sent_is_known CHECK (state <> 'sent' OR (provider_job IS NOT NULL AND handle IS NOT NULL)),
+    CONSTRAINT what_was_sent_is_known CHECK (state <> 'sent' OR (provider_job, handle, sent_at) IS NOT NULL),
     CONSTRAINT an_end_has_its_time CHECK ((state IN ('ended', 'refused', 'given_up')) = (ended_at IS NOT NULL))
 );
 CREATE INDEX job_open ON judging.job (next_look_at) WHERE ended_at IS NULL;
@@ -62,8 +63,8 @@ CREATE TRIGGER job_call_is_permanent BEFORE UPDATE OR DELETE ON judging.job_call
     FOR EACH ROW EXECUTE FUNCTION judging.refuse('a call stays in its job');
 
 GRANT SELECT, INSERT ON judging.job, judging.job_call TO pairmark_judging;
-GRANT UPDATE (asker, state, provider_job, handle, submissions, looks, next_look_at, strangers, cancelled_at, ended_at, detail)
-    ON judging.job TO pairmark_judging;
+GRANT UPDATE (asker, state, provider_job, handle, sent_at, submissions, looks, next_look_at, strangers, cancelled_at,
+    ended_at, detail) ON judging.job TO pairmark_judging;
 GRANT UPDATE (in_jobs) ON judging.chunk TO pairmark_judging;
 GRANT SELECT ON judging.job, judging.job_call TO pairmark_selfcheck;
 """
