@@ -4,7 +4,7 @@ A crash loses what was in flight: the book then says which calls those were. Whi
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from queue import Empty, SimpleQueue
@@ -18,7 +18,7 @@ from pairmark.judges.question import Answer, Forecast, JudgeUnable, ModelJudge
 from pairmark.judges.question import Question as Asked
 from pairmark.services.judging.calls import Calls, Entry
 from pairmark.services.judging.canaries import Canaries, Elsewhere, Unaffordable
-from pairmark.services.judging.jobs import MOST_BYTES, MOST_REQUESTS, Jobs
+from pairmark.services.judging.jobs import MOST_REQUESTS, Jobs, jobs_of
 from pairmark.services.judging.queue import Chunk
 from pairmark.services.judging.sitting import Item, Sitting
 from pairmark.services.judging.verdicts import Verdicts
@@ -272,7 +272,7 @@ class Flight:
         if (sitting.waiting or self._host.more_to_come) and len(sitting.gathered) < MOST_REQUESTS:
             return
         gathered, sitting.gathered = sitting.gathered, []
-        for items in _jobs_of(gathered):
+        for items in jobs_of(gathered):
             paid = [] if sitting.stopped else self._jobs.write(sitting.batch_id, items)
             made = {id(item) for item in paid}
             sitting.out_of_hand(paid)
@@ -384,24 +384,6 @@ class Flight:
         if id(judge) not in self._pools:
             self._pools[id(judge)] = ThreadPoolExecutor(judge.concurrency, thread_name_prefix="pairmark-call")
         return self._pools[id(judge)]
-
-
-def _jobs_of(items: Sequence[Item]) -> Iterator[list[Item]]:
-    """The questions of each job: all to one model, and within bounds."""
-    members: dict[str, list[Item]] = {}
-    for item in items:
-        members.setdefault(item.forecast.digest if item.forecast else "", []).append(item)
-    for asked in members.values():
-        job: list[Item] = []
-        size = 0
-        for item in asked:
-            more = item.forecast.size if item.forecast else 0
-            if job and (len(job) >= MOST_REQUESTS or size + more > MOST_BYTES):
-                yield job
-                job, size = [], 0
-            job.append(item)
-            size += more
-        yield job
 
 
 def _entry(item: Item, forecast: Forecast) -> Entry:

@@ -33,15 +33,14 @@ HOLD = (
 PARK = "UPDATE chunk SET in_jobs = true, lease_token = NULL, lease_until = '-infinity' WHERE id = ANY(%s)"
 DUE = """
 SELECT j.id, j.batch_id, j.judge, j.judge_digest, j.begun_at, coalesce(j.sent_at, j.begun_at), j.asker, j.state,
-    coalesce(j.handle, ''), j.submissions, j.looks, j.strangers,
-    j.cancelled_at IS NOT NULL, b.closed
+    coalesce(j.handle, ''), j.submissions, j.looks, j.strangers, j.cancelled_at IS NOT NULL, b.closed
 FROM job j JOIN batch b USING (batch_id)
 WHERE j.ended_at IS NULL AND j.next_look_at <= %s AND j.id <> ALL(%s) ORDER BY j.next_look_at LIMIT %s
 """
 TAKE = """
 UPDATE job j SET asker = %s, looks = j.looks + 1, submissions = j.submissions + (j.state = 'written')::int, next_look_at = t.next
-FROM unnest(%b::uuid[], %b::int[], %b::timestamptz[]) AS t (id, looks, next)
-WHERE j.id = t.id AND j.looks = t.looks AND j.ended_at IS NULL RETURNING j.id, j.looks, j.submissions
+FROM unnest(%b::uuid[], %b::text[], %b::int[], %b::timestamptz[]) AS t (id, state, looks, next)
+WHERE (j.id, j.state, j.looks) = (t.id, t.state, t.looks) AND j.ended_at IS NULL RETURNING j.id, j.looks, j.submissions
 """
 KNOWN = "SELECT provider_job FROM job WHERE judge_digest = %s AND provider_job IS NOT NULL AND begun_at >= %s"
 NOTE = """
@@ -55,8 +54,8 @@ LOOKED = """
 UPDATE job SET handle = %s, cancelled_at = coalesce(cancelled_at, %s) WHERE id = %s AND state = 'sent' AND ended_at IS NULL
 """
 DISOWN = """
-UPDATE job SET state = 'written', strangers = array_append(strangers, provider_job), provider_job = NULL, handle = NULL, sent_at = NULL,
-    next_look_at = %s, detail = %s
+UPDATE job SET state = 'written', strangers = array_append(strangers, provider_job), provider_job = NULL, handle = NULL,
+    sent_at = NULL, next_look_at = %s, detail = %s
 WHERE id = %s AND state = 'sent' AND ended_at IS NULL
 """
 HELD = """
@@ -134,7 +133,9 @@ def due(tx: Tx, now: datetime, but: Sequence[UUID]) -> list[Job]:
 def take(tx: Tx, jobs: Sequence[Job], token: UUID, now: datetime) -> list[Job]:
     """Make these jobs ours for their next step, unless another process was quicker; they are due again later."""
     later = [now + timedelta(seconds=pause(job.looks)) for job in jobs]
-    rows = execute(tx, TAKE, [token, [job.id for job in jobs], [job.looks for job in jobs], later])
+    rows = execute(
+        tx, TAKE, [token, [job.id for job in jobs], [job.state for job in jobs], [job.looks for job in jobs], later]
+    )
     taken = {row[0]: row[1:] for row in rows}
     return [
         replace(job, asker=token, looks=taken[job.id][0], submissions=taken[job.id][1])

@@ -4,7 +4,7 @@ Handing in is at-least-once, recording exactly-once: a call has one outcome, wha
 What becomes of rows is in `job_rows`; nothing here waits for a provider, that is done on threads.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -288,6 +288,24 @@ class Jobs:
 
     def _old(self, job: Job) -> bool:
         return self._clock.now() - job.sent_at > LONGEST
+
+
+def jobs_of(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """The questions of each job: all to one model, and within bounds."""
+    members: dict[str, list[Item]] = {}
+    for item in items:
+        members.setdefault(item.forecast.digest if item.forecast else "", []).append(item)
+    for asked in members.values():
+        job: list[Item] = []
+        size = 0
+        for item in asked:
+            more = item.forecast.size if item.forecast else 0
+            if job and (len(job) >= MOST_REQUESTS or size + more > MOST_BYTES):
+                yield job
+                job, size = [], 0
+            job.append(item)
+            size += more
+        yield job
 
 
 def batching(judge: Any, member: str) -> BatchRoad:
