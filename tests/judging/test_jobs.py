@@ -4,7 +4,7 @@ import pytest
 
 from pairmark.errors import BadRequest
 from pairmark.judges.llm.config import LlmOptions
-from pairmark.judges.spec import parse_judge
+from pairmark.judges.spec import parse_judge, parse_panel
 from support.faults import rows
 from support.in_jobs import (
     ALL,
@@ -140,3 +140,17 @@ def test_jobs_keep_a_spend_limit(system, database, clock, providers):
 def test_a_judge_without_a_batch_api_is_refused_in_a_sentence(name):
     with pytest.raises(BadRequest, match="has no batch API: only OpenAI, Anthropic and Google have one"):
         parse_judge(name, LlmOptions(batch=True))
+
+
+def test_members_of_a_panel_have_jobs_of_their_own(system, database, clock, providers):
+    """A chunk with questions in two jobs comes up again when both have ended; what one model failed, the other is asked."""
+    fake = providers("15% invalid", BatchPlan(polls=2), seed=5)
+    names = [f"openai:{MODELS['openai'].name}=60%", f"anthropic:{MODELS['anthropic'].name}=40%"]
+    judge = parse_panel(names, LlmOptions(batch=True)).canonical
+    ticket = submit(system, 8, judge=judge, stability_threshold=0.0)
+    run_to_its_end(system, database, clock, ticket)
+    check(database, fake, ticket)
+    assert {row[0] for row in rows(database, "SELECT DISTINCT judge FROM judging.job")} == {
+        name.partition("=")[0] for name in names
+    }
+    assert not [entry for entry in fake.book.entries if not entry.batch][16:]  # canaries alone are asked singly

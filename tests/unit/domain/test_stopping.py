@@ -14,6 +14,8 @@ from pairmark.domain.stopping import (
     stop_reason,
     threshold_passed,
     wave_size,
+    wave_size_in_both_orders,
+    wave_size_in_jobs,
 )
 
 RULES = Rules(target_reliability=0.85, stability_threshold=0.025, success_rate=0.8, completion_threshold=1.0)
@@ -115,3 +117,12 @@ def test_a_wave_gives_two_appearances_within_the_budget(essays: int, sent: int, 
 @pytest.mark.parametrize(("essays", "limit", "budget"), [(2, 4, 4), (4, 4, 24), (35, 1, 595), (1, 4, 0), (3, 0, 0)])
 def test_no_budget_is_larger_than_what_can_be_asked(essays: int, limit: int, budget: int):
     assert largest_budget(essays, limit) == budget
+
+
+def test_waves_that_take_a_day_are_thirds_of_the_budget():
+    sent, sizes = 0, []
+    while sent < 1_000:
+        sizes.append(wave_size_in_jobs(100, Tally(1_000, sent, sent, sent)))
+        sent += sizes[-1]
+    assert sizes == [334, 334, 332]
+    assert wave_size_in_jobs(40, Tally(90, 0, 0, 0)) == wave_size_in_both_orders(40, Tally(90, 0, 0, 0))
