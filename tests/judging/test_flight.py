@@ -186,7 +186,7 @@ def test_an_asker_that_lost_its_connection_for_a_moment_is_not_gone_for_good(sys
     put(system, Metered(look, concurrency=1))
     system.asker.step()
     system.asker._owned.lost(Busy("It was cut off."))
-    assert other._gone(system.asker._token)
+    assert other.gone(system.asker._token)
     ticket = submit(system, 4, stability_threshold=0.0)
     system.drain()
     other.close()

@@ -247,6 +247,13 @@ def reuse(tx: Tx, reused: Sequence[tuple[Entry, UUID]], token: UUID, now: dateti
     execute(tx, REUSE, [token, now, now, *columns])
 
 
+def dollars(amount: float | None) -> str:
+    """An amount for people; a small one with as many digits as it needs."""
+    if amount is None:
+        return "no known amount"
+    return f"${amount:,.2f}" if amount == 0 or amount >= 0.1 else f"${amount:.2g}"
+
+
 def clean(text: str, longest: int = LONGEST_DETAIL) -> str:
     """Text that PostgreSQL can hold, within its bound."""
     return text[:longest].replace("\x00", "").encode("utf-8", "replace").decode()

@@ -16,7 +16,7 @@ from pairmark.errors import BadRequest, Busy, PairmarkError
 from pairmark.events.catalogue import Question
 from pairmark.judges.question import Answer, Forecast, JudgeUnable, ModelJudge
 from pairmark.judges.question import Question as Asked
-from pairmark.services.judging.calls import Calls, Entry
+from pairmark.services.judging.calls import Calls, Entry, dollars
 from pairmark.services.judging.canaries import Canaries, Elsewhere, Unaffordable
 from pairmark.services.judging.jobs import MOST_REQUESTS, Jobs, jobs_of
 from pairmark.services.judging.queue import Chunk
@@ -287,7 +287,7 @@ class Flight:
         """What may cost `most` cannot be paid. Calls in flight may yet turn out cheaper than the most they may cost."""
         purse = self._calls.purse(sitting.batch_id)
         if most is None:
-            why = f"The price of {judge} is not known, so the spend limit of {_dollars(purse.limit)} cannot be kept."
+            why = f"The price of {judge} is not known, so the spend limit of {dollars(purse.limit)} cannot be kept."
             remedy = "Name a judge whose price is known, or cancel the batch and begin it without a limit."
             sitting.halt(BadRequest(why, remedy=remedy), UNABLE_SECONDS)
         elif sitting.out:
@@ -295,10 +295,10 @@ class Flight:
         elif purse.reserved:
             sitting.halt(None, again)
         else:
-            perhaps = f", and perhaps {_dollars(purse.perhaps)} more" if purse.perhaps else ""
+            perhaps = f", and perhaps {dollars(purse.perhaps)} more" if purse.perhaps else ""
             why = (
-                f"The spend limit of {_dollars(purse.limit)} is reached: {_dollars(purse.spent)} were spent{perhaps}; "
-                f"what comes next may cost {_dollars(most)}."
+                f"The spend limit of {dollars(purse.limit)} is reached: {dollars(purse.spent)} were spent{perhaps}; "
+                f"what comes next may cost {dollars(most)}."
             )
             remedy = "Run the same command with a higher --spend-limit; the batch goes on where it was."
             sitting.halt(SpendLimitReached(why, remedy=remedy), LOOK_AGAIN_SECONDS)
@@ -397,10 +397,3 @@ def _entry(item: Item, forecast: Forecast) -> Entry:
 def _seconds(error: JudgeUnable) -> float:
     wanted = UNABLE_SECONDS if error.retry_after is None else error.retry_after
     return min(max(wanted, 1.0), LONGEST_UNABLE_SECONDS)
-
-
-def _dollars(amount: float | None) -> str:
-    """An amount for people; a small one with as many digits as it needs."""
-    if amount is None:
-        return "no known amount"
-    return f"${amount:,.2f}" if amount == 0 or amount >= 0.1 else f"${amount:.2g}"
