@@ -130,7 +130,8 @@ def test_recorded_votes_that_cannot_be_used(
     [
         ("nobody", ("There is no judge 'nobody'", "simulated")),
         ("", ("No judge is named",)),
-        ("anthropic:claude", ("Language-model judges are not part of this version", "replay")),
+        ("anthropic:claude", ("There is no key for", "ANTHROPIC_API_KEY")),
+        ("antropic:claude", ("There is no judge 'antropic'", "anthropic")),
         ("surface:x=1", ("takes no options",)),
         ("simulated:sd=-1", ("sd", "0 to 100")),
         ("simulated:seed=9223372036854775808", ("seed", "whole number")),

@@ -14,7 +14,6 @@ from pairmark.errors import BadRequest
 from pairmark.events.catalogue import AssessmentRequested, EssayRef, ResultPublished
 from pairmark.events.identity import job_id
 from pairmark.messaging.transport import MAX_BODY, MAX_REQUEST
-from pairmark.outcome import in_the_way
 from pairmark.services.assessment import batches, intake
 from pairmark.services.assessment.again import again
 from pairmark.services.assessment.scores import Scores
@@ -257,7 +256,10 @@ def test_g13_a_request_whose_result_would_be_too_long_to_read_is_refused_at_once
     monkeypatch.setattr(intake, "MAX_REQUEST", 1_000)
     ticket = submit(system, 3)
     system.drain()
-    assert "its result could not be sent" in str(in_the_way(system, str(ticket.job_id), ticket.entity_id))
+    refused = system.assessment.batch(ticket.job_id)
+    assert refused is not None
+    assert refused.status == "ERROR_PROCESSING"
+    assert "its result could not be sent" in str(refused.error)
 
 
 @pytest.mark.parametrize("length", [1, 250])

@@ -5,10 +5,12 @@ from threading import Event, Thread
 import psycopg
 import pytest
 
+from pairmark.errors import PairmarkError
 from pairmark.judges.question import JudgeUnable
 from pairmark.services.judging import calls
 from support.callbacks import settle
 from support.faults import rows
+from support.guards_of_calls import GUARDED, JOBS, without
 from support.invariants import violations
 from support.metered import COST, MOST, Metered, answered, asker_of, is_canary, put
 from support.system import books, submit
@@ -139,56 +141,13 @@ def test_calls_of_a_process_that_died_are_lost_and_asked_again(system, database,
     zombie.close()
 
 
-CALL = "judging.model_call"
-COPY = """
-INSERT INTO judging.model_call SELECT gen_random_uuid(), batch_id, purpose, request_id, attempt, try, judge, judge_digest,
-    prompt_hash, repeat, first_id, second_id, estimated_cost, asker, begun_at, NULL, kind, ended_at, winner
-FROM judging.model_call WHERE kind = 'verdict' LIMIT 1
-"""
-TWICE = """
-INSERT INTO judging.verdict SELECT gen_random_uuid(), attempt, chunk_id, kind, winner, swapped, judge, provider, model, try,
-    cost, response_time_ms, answered_at, call_id FROM judging.verdict LIMIT 1
-"""
-OPEN = f"""
-INSERT INTO {CALL} SELECT gen_random_uuid(), batch_id, purpose, request_id, attempt, try, judge, judge_digest, prompt_hash, repeat,
-    first_id, second_id, 0, asker, begun_at FROM {CALL} LIMIT 1;
-UPDATE {CALL} SET ended_at = now(), kind =
-"""
-GUARDED = [
-    ("call_ends_once", CALL, f"UPDATE {CALL} SET kind = 'refused', winner = NULL", "has no second outcome"),
-    ("call_ends_once", CALL, f"UPDATE {CALL} SET cost = 0", "has no second outcome"),
-    ("call_stays", CALL, f"DELETE FROM {CALL} WHERE purpose = 'canary'", "stays in the book"),
-    ("calls_stay", CALL, f"TRUNCATE {CALL} CASCADE", "stays in the book"),
-    ("call_begins_open", CALL, COPY, "before it is made"),
-    ("purse_follows_the_calls", "judging.purse", "UPDATE judging.purse SET spent = 0", "changes only with the book"),
-    ("purse_begins_empty", "judging.purse", "INSERT INTO judging.purse VALUES ('x', 9, 0, 5, 0)", "changes only with the book"),
-    ("purse_stays", "judging.purse", "DELETE FROM judging.purse", "what was spent is kept"),
-    ("kept_answer_is_permanent", "judging.kept_answer", "UPDATE judging.kept_answer SET repeat = 7 + repeat", "kept as it came"),
-    ("canaries_are_judged_once", "judging.canary_run", "UPDATE judging.canary_run SET suspended = true, reason = 'x'",
-     "judged before"),
-    ("canary_run_stays", "judging.canary_run", "DELETE FROM judging.canary_run", "what canaries showed is kept"),
-    ("verdict_one_for_each_call", "", TWICE, "verdict_one_for_each_call"),
-    ("limit_is_positive", "judging.purse", "UPDATE judging.purse SET spend_limit = 0", "limit_is_positive"),
-    ("what_was_not_asked_costs_nothing", CALL, f"{OPEN} 'not_asked', cost = 5 WHERE kind IS NULL", "what_was_not_asked"),
-    ("a_call_with_a_winner_is_a_verdict", CALL, f"{OPEN} 'refused', winner = 'first' WHERE kind IS NULL", "a_call_with_a_winner"),
-]  # fmt: skip
-
-
-def without(guard: str, table: str) -> str:
-    """The statement that takes a guard out."""
-    if not table:
-        return f"DROP INDEX judging.{guard}"
-    kind = "CONSTRAINT" if guard.startswith(("limit_", "what_was_", "a_")) else "TRIGGER"
-    return (
-        f"ALTER TABLE {table} DROP CONSTRAINT {guard}" if kind == "CONSTRAINT" else f"DROP TRIGGER {guard} ON {table}"
-    )
-
-
 def test_the_database_refuses_what_must_never_happen_to_the_book(system, database):
     """And only because of the guard that is named: without it, the same statement goes through."""
     put(system, Metered())
     submit(system, 4, stability_threshold=0.0)
     system.drain()
+    with database.connect() as connection:
+        connection.execute(JOBS)
     before = (
         rows(database, "SELECT * FROM judging.model_call ORDER BY id"),
         rows(database, "SELECT * FROM judging.purse"),
@@ -214,6 +173,16 @@ def test_the_purse_is_moved_by_the_calls_alone(system, database):
     system.drain()
     assert rows(database, PURSE)[0][1] == 0.0
     assert rows(database, "SELECT sum(cost) > 0 FROM judging.model_call") == [(True,)]
+
+
+def test_what_is_reserved_follows_from_the_calls(system, database):
+    """Without that movement the first call that ends gives back what was never set aside."""
+    with database.connect() as connection:
+        connection.execute("DROP TRIGGER call_is_reserved ON judging.model_call")
+    put(system, Metered())
+    submit(system, 3, stability_threshold=0.0)
+    with pytest.raises(PairmarkError, match="reserved_is_never_negative"):
+        system.drain()
 
 
 def test_a_call_in_flight_is_changed_by_its_outcome_alone(system, database, clock):

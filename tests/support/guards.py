@@ -80,7 +80,12 @@ DATABASE_MUTANTS = [
         "deadline, created_at, stop_reason, finished_at) VALUES (gen_random_uuid(), 'x', 1, '', 'u', gen_random_uuid(), '{}', 2, "
         "4, 'CANCELLED', NULL, now(), 'cancelled', now())",
     ),
-    trigger("batches_stay", "assessment.batch", "TRUNCATE assessment.batch CASCADE", audited=False),
+    Guard(
+        "batches_stay",
+        "DROP TRIGGER batches_stay ON assessment.batch; DROP TRIGGER reviews_stay ON assessment.review_queue",
+        "TRUNCATE assessment.batch CASCADE",
+        audited=False,
+    ),
     constraint(
         "sent_within_reservation",
         "assessment.batch",
