@@ -82,8 +82,16 @@ def asks_models(canonical: str) -> bool:
 
 
 def asks_in_jobs(canonical: str) -> bool:
-    """Whether a language model of this canonical form is asked by its provider's batch API, where an answer may take a day."""
-    return asks_models(canonical) and any(model.batch for model in parse_judge(canonical).models)
+    """Whether a language model of this canonical form is asked by its provider's batch API, where an answer may take a day.
+
+    Of a form that is not understood here (a request of another version) it is not known to be; who is to ask it says what is wrong.
+    """
+    if not asks_models(canonical):
+        return False
+    try:
+        return any(model.batch for model in parse_judge(canonical).models)
+    except BadRequest:
+        return False
 
 
 def parse_panel(texts: Sequence[str], options: LlmOptions | None = None) -> JudgeSpec:

@@ -10,7 +10,7 @@ from pairmark.errors import BadRequest
 from pairmark.judges.question import Question
 from pairmark.judges.replay import ReplayJudge
 from pairmark.judges.simulated import SimulatedJudge
-from pairmark.judges.spec import build_judge, parse_judge
+from pairmark.judges.spec import asks_in_jobs, build_judge, parse_judge
 from pairmark.judges.surface import SurfaceJudge
 
 Build = Callable[..., Question]
@@ -126,3 +126,9 @@ def test_an_unknown_replay_option_is_named(vote_file: Write) -> None:
         parse_judge(f"replay:{path},speed=3")
     with pytest.raises(BadRequest, match="is given the option seed twice"):
         parse_judge(f"replay:{path},seed=3,seed=4")
+
+
+def test_a_model_of_a_form_nobody_here_understands_is_asked_in_no_jobs():
+    assert not asks_in_jobs('llm:{"model":"m"}')
+    assert not asks_in_jobs('panel:[{"judge":"llm:{}","share":1}]')
+    assert not asks_in_jobs("surface")
