@@ -10,8 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from pairmark.bootstrap import System, open_system
+from pairmark.bootstrap import System
 from pairmark.config import Config
+from pairmark.opening import open_system
 from pairmark.outcome import settled
 from support.one_batch import peak_mebibytes
 from support.system import submit
