@@ -104,6 +104,12 @@ def test_a_dry_run_asks_nobody_needs_no_key_and_tells_the_cost(
     assert [judge["canaries"] for judge in judges.values()] == [8, 8]
 
 
+def test_a_dry_run_of_jobs_halves_the_price_of_comparisons_and_not_of_canaries(texts: Path, providers: FakeProviders):
+    words = ["assess", texts, "--judge", SHARP_MODEL, "--dry-run", "--json"]
+    at_once, in_jobs = (run(*words, *more).document()["cost"] for more in ((), ("--batch",)))
+    assert at_once / 2 < in_jobs < at_once
+
+
 def test_the_prompts_of_a_dry_run_are_those_that_are_sent(
     rehearsed: dict[str, Any], result: dict[str, Any], out: Path
 ) -> None:

@@ -153,24 +153,15 @@ def test_a_wrong_key_spends_no_try_and_is_told(system, database, clock, provider
     check(database, fake, ticket)
 
 
-def test_a_job_that_ended_while_no_process_was_there_is_collected_days_later(system, database, clock, providers):
-    fake = providers(plan=BatchPlan(polls=0))
-    ticket = submit(system, 6, judge=judge_of("google"), stability_threshold=0.0)
-    crash_at("judging.job_submitted")
-    with pytest.raises(Crash):
-        system.drain()
-    clock.advance(3 * DAY)
-    second = another(system, database, clock)
-    run_to_its_end(second, database, clock, ticket)
-    second.close()
-    check(database, fake, ticket)
-    assert dict(rows(database, STATES)).keys() == {"ended"}
-
-
-def test_a_job_that_was_written_down_and_never_handed_in_gets_its_whole_day(system, database, clock, providers):
-    fake = providers(plan=BatchPlan(polls=2))
-    ticket = submit(system, 6, judge=judge_of("openai"), stability_threshold=0.0)
-    crash_at("judging.job_written")
+@pytest.mark.parametrize(
+    ("provider", "polls", "step"), [("google", 0, "judging.job_submitted"), ("openai", 2, "judging.job_written")]
+)
+def test_after_days_without_a_process_a_job_that_ended_is_collected_and_one_never_handed_in_gets_its_whole_day(
+    system, database, clock, providers, provider, polls, step
+):
+    fake = providers(plan=BatchPlan(polls=polls))
+    ticket = submit(system, 6, judge=judge_of(provider), stability_threshold=0.0)
+    crash_at(step)
     with pytest.raises(Crash):
         system.drain()
     clock.advance(3 * DAY)
@@ -223,3 +214,23 @@ def test_the_database_ends_a_job_once_and_whole(system, database, providers):
             connection.execute("UPDATE job SET state = 'written', ended_at = NULL")
         with pytest.raises(psycopg.Error):
             connection.execute("INSERT INTO job_call SELECT call_id, job_id, chunk_id FROM job_call LIMIT 1")
+
+
+def test_a_job_whose_texts_are_gone_when_it_is_looked_for_ends_and_keeps_no_money_aside(
+    system, database, clock, providers
+):
+    providers(plan=BatchPlan(polls=0))
+    ticket = submit(system, 6, judge=judge_of("openai"), stability_threshold=0.0)
+    crash_at("judging.job_submitted")
+    with pytest.raises(Crash):
+        system.drain()
+    with database.connect() as connection:
+        connection.execute("TRUNCATE content.text CASCADE")
+    clock.advance(61)
+    second = another(system, database, clock)
+    run_to_its_end(second, database, clock, ticket)
+    second.close()
+    assert rows(database, STATES) == [("refused", 1)]
+    assert rows(database, "SELECT count(*) FROM judging.model_call WHERE kind IS NULL") == [(0,)]
+    assert rows(database, "SELECT reserved FROM judging.purse") == [(0,)]
+    assert books(database, ticket).status == "ERROR_PROCESSING"

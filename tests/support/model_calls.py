@@ -13,8 +13,7 @@ from pathlib import Path
 from pairmark.bootstrap import System
 from pairmark.config import Config
 from pairmark.opening import open_system
-from pairmark.outcome import settled
-from support.one_batch import peak_mebibytes
+from support.one_batch import followed, peak_mebibytes
 from support.system import submit
 
 POLL_SECONDS = 0.02
@@ -34,17 +33,10 @@ def measure(system: System, essays: int, comparisons: int, judge: str) -> dict[s
         ticket = submit(system, essays, judge=judge, budget=comparisons, stability_threshold=0.0)
         begun: tuple[float, float, int] | None = None
         last = (0.0, 0.0, 0)
-        while True:
-            failures = [loop.failure for loop in loops if loop.failure is not None]
-            if failures:
-                raise failures[0]
-            batch = system.assessment.batch(ticket.job_id)
-            if batch is not None and batch.counted != last[2]:
+        for batch in followed(system, loops, ticket, POLL_SECONDS):
+            if batch.counted != last[2]:
                 last = (time.perf_counter(), cpu_seconds(), batch.counted)
                 begun = begun or (last if batch.counted >= FIRST else None)
-            if batch is not None and batch.status.is_terminal and settled(system, batch):
-                break
-            time.sleep(POLL_SECONDS)
     assert begun is not None
     number = last[2] - begun[2]
     return {

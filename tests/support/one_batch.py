@@ -7,12 +7,16 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pairmark.bootstrap import System
 from pairmark.config import Config
+from pairmark.messaging.loop import Loop
 from pairmark.opening import open_system
 from pairmark.outcome import settled
+from pairmark.services.assessment.batches import Batch
+from pairmark.services.lifecycle.front_desk import Ticket
 from support.system import submit
 
 POLL_SECONDS = 0.005
@@ -23,14 +27,22 @@ def measure(system: System, essays: int, comparisons: int, *, seed: int = 1) -> 
     with system.running() as loops:
         begin = time.perf_counter()
         ticket = submit(system, essays, budget=comparisons, seed=seed)
-        while True:
-            batch = system.assessment.batch(ticket.job_id)
-            failures = [loop.failure for loop in loops if loop.failure is not None]
-            if failures:
-                raise failures[0]
-            if batch is not None and batch.status.is_terminal and settled(system, batch):
-                return time.perf_counter() - begin, batch.counted
-            time.sleep(POLL_SECONDS)
+        *_, batch = followed(system, loops, ticket)
+        return time.perf_counter() - begin, batch.counted
+
+
+def followed(system: System, loops: Sequence[Loop], ticket: Ticket, pause: float = POLL_SECONDS) -> Iterator[Batch]:
+    """The batch as it stands, look after look, until every service knows its end."""
+    while True:
+        failures = [loop.failure for loop in loops if loop.failure is not None]
+        if failures:
+            raise failures[0]
+        batch = system.assessment.batch(ticket.job_id)
+        if batch is not None:
+            yield batch
+            if batch.status.is_terminal and settled(system, batch):
+                return
+        time.sleep(pause)
 
 
 def main() -> None:

@@ -81,21 +81,21 @@ def _judge(
         return RehearsedJudge(label, share, False, 0, 0, 0, 0.0, 0.0)
     calls, first = round(share * comparisons), [canary.question for canary in canaries()] if questions else []
     sizes = [judge.prompt(question).size for question in questions]
-    each = [(calls, round(sum(sizes) / len(sizes)))] if sizes else []
-    each += [(1, judge.prompt(question).size) for question in first]
     of_price = BATCH_SHARE if batch else 1.0
+    each = [(calls, round(sum(sizes) / len(sizes)), of_price)] if sizes else []
+    each += [(1, judge.prompt(question).size, 1.0) for question in first]  # canaries are asked at once, in no job
     costs = [
-        (number, judge.prices.cost(Tokens(input=expected_tokens(size), output=ANSWER_TOKENS), share=of_price))
-        for number, size in each
+        (number, judge.prices.cost(Tokens(input=expected_tokens(size), output=ANSWER_TOKENS), share=paid))
+        for number, size, paid in each
     ]
-    worst = [(number, judge.prices.worst_cost(size, share=of_price)) for number, size in each]
+    worst = [(number, judge.prices.worst_cost(size, share=paid)) for number, size, paid in each]
     return RehearsedJudge(
         judge=label,
         share=share,
         model=True,
         calls=calls if questions else 0,
-        input_tokens=sum(number * expected_tokens(size) for number, size in each),
-        output_tokens=sum(number for number, _ in each) * ANSWER_TOKENS,
+        input_tokens=sum(number * expected_tokens(size) for number, size, _ in each),
+        output_tokens=sum(number for number, *_ in each) * ANSWER_TOKENS,
         cost=_sum([None if cost is None else number * cost for number, cost in costs]),
         worst_cost=_sum([None if cost is None else number * cost for number, cost in worst]),
         price=judge.prices.row,

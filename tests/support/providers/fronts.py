@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,7 @@ from support.providers.scene import ANTHROPIC, GOOGLE, LOCAL, OPENAI, OPENROUTER
 GOOGLE_PATH = re.compile(r"(?:(?P<upload>upload)/)?(?:download/)?v1(?:beta)?/(?P<name>[\w./-]+?)(?::(?P<verb>\w+))?")
 
 
-class Front:
+class Front(ABC):
     """One provider's door: the key, then what is behind it. Subclasses say what is behind it."""
 
     prefix = ""
@@ -54,8 +55,9 @@ class Front:
         if self._key and request.headers.get("authorization", "").removeprefix("Bearer ") != self._key:
             raise Refused(401, "key", "Incorrect API key provided.", code="invalid_api_key")
 
+    @abstractmethod
     def _inside(self, request: Request, path: str, request_id: str) -> Reply:
-        raise NotImplementedError
+        """What is behind the door."""
 
     def _answer(self, dialect: Dialect, body: Any, request_id: str) -> Reply:
         return self._answering.answer(dialect, body, request_id).reply(self._answering.delay())

@@ -142,12 +142,12 @@ class Jobs:
         if job.state == "sent":
             stop = self._old(job) or (job.closed and not job.cancelled)
             self._send(job, partial(_look, road, job.handle, stop=stop), self._looked)
-        elif job.submissions > 1:  # it may have been handed in before, by us or by one that died then
+            return
+        questions = [asked for _, asked in self._questions(job) if asked]
+        if job.submissions > 1 and questions:  # it may have been handed in before, by us or by one that died then
             with self._database.transaction("judging") as tx:
                 known = job_rows.known(tx, job)
-            questions = [asked for _, asked in self._questions(job) if asked]
-            if questions:
-                self._send(job, partial(road.find, questions, job.begun_at, known), self._found)
+            self._send(job, partial(road.find, questions, job.begun_at, known), self._found)
         else:
             self._submit(job, road)
 
