@@ -9,7 +9,6 @@ from hashlib import blake2b
 from itertools import accumulate
 
 from pairmark.judges.llm.judge import LanguageModelJudge
-from pairmark.judges.llm.prompt import Prompt
 from pairmark.judges.llm.provider import check_one_server
 from pairmark.judges.question import Answer, BatchRoad, Forecast, Judge, JudgeUnable, Question
 
@@ -65,19 +64,6 @@ class Panel:
     def member_for(self, question: Question) -> Judge:
         """The member who is asked this question, if it is able."""
         return self.members[self._place(question)]
-
-    def prompt(self, question: Question) -> Prompt | None:
-        """What the member is sent who is asked first; None where that is no model."""
-        judge = self.member_for(question)
-        return judge.prompt(question) if isinstance(judge, LanguageModelJudge) else None
-
-    def estimate(self, question: Question) -> tuple[int, float | None]:
-        """Tokens and cost at worst, whichever member comes to answer; the cost is None when one of them may cost anything."""
-        told = [judge.estimate(question) for judge in self.models]
-        costs = [cost for _, cost in told if cost is not None]
-        return max((tokens for tokens, _ in told), default=0), max(costs, default=0.0) if len(costs) == len(
-            told
-        ) else None
 
     def forecast(self, question: Question, without: frozenset[str] = frozenset()) -> Forecast | None:
         """Which member is asked, of those that are not in `without`; None when nobody is left."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -85,13 +84,6 @@ class AssessmentQueries:
             )
             found = [batches.read(tx, row[0]) for row in rows]
         return [batch for batch in found if batch is not None]
-
-    def latest_activity(self, batch_id: UUID) -> datetime | None:
-        """When the newest answer was recorded."""
-        with self._database.transaction("assessment") as tx:
-            rows = execute(tx, "SELECT max(recorded_at) FROM judgement WHERE batch_id = %s", [batch_id])
-        newest: datetime | None = rows[0][0]
-        return newest
 
     def awaited(self, batch_id: UUID) -> str | None:
         """Which texts the batch waits for, and why they have not come; None if it waits for none."""

@@ -10,7 +10,7 @@ from pairmark.domain.judged import CallsMade, Cost, Money
 from pairmark.judges.llm.canaries import Finding
 from pairmark.storage.connection import Database, execute
 
-NOT_MADE, LOST, VERDICT = "not_asked", "lost", "verdict"
+LOST, VERDICT = "lost", "verdict"
 
 MADE = """
 SELECT judge, kind, purpose, cached_from IS NOT NULL, count(*), count(*) FILTER (WHERE kind IS NOT NULL AND cost IS NULL),
