@@ -225,6 +225,7 @@ class System:
             self.monitor.resume()
         for loop in loops:
             loop.start()
+        self.bell.listen("asker", self.asker.nudge)
         self.bell.ring("relay")  # what was written before anybody listened here
         try:
             with self.alive():
@@ -305,6 +306,8 @@ def _closed(part: _Part) -> None:
 
 _RINGS: dict[str, tuple[str, ...]] = {
     "relay": (),
+    "assessment": ("relay", "continuation"),
+    "judging": ("relay", "asker"),
     "monitor": ("relay",),
     "asker": ("relay",),
     "continuation": ("relay", "fetching"),

@@ -15,7 +15,7 @@ from pairmark.judges.question import JudgeUnable
 from pairmark.messaging.loop import Loop
 from pairmark.outcome import Obstacle, in_the_way, settled
 from pairmark.services.assessment.batches import Batch
-from pairmark.services.judging.flight import SpendLimitReached
+from pairmark.services.judging.routing import SpendLimitReached
 from pairmark.services.lifecycle.front_desk import Ticket
 
 POLL_SECONDS = 0.02

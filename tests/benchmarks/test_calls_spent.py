@@ -5,7 +5,8 @@ from statistics import mean
 import numpy as np
 import pytest
 
-from pairmark.domain.stopping import Tally, wave_size_in_both_orders
+from pairmark.domain import stopping
+from pairmark.domain.stopping import Rules, Scale, Tally, may_end, stop_reason, wave_size_in_both_orders
 from pairmark.stats import comparisons, fit
 from pairmark.stats.bradley_terry import provisional
 from pairmark.stats.errors import UnconnectedError
@@ -16,6 +17,7 @@ from pairmark.stats.threads import one_blas_thread
 pytestmark = pytest.mark.benchmark
 
 ESSAYS, SEEDS, TARGET = 120, 20, 0.85
+RULES = Rules(target_reliability=TARGET, stability_threshold=0, success_rate=0.8, completion_threshold=1)
 ORDER = 0.5  # logits for the text shown first
 WAVE = wave_size_in_both_orders(ESSAYS, Tally(1_000_000, 0, 0, 0))
 FLIPS = 0.129  # of pairs told apart differently in the other order: GPT-4 in the data of MT-bench (Zheng et al. 2023)
@@ -52,24 +54,38 @@ def flips(sd: float) -> float:
 
 
 def calls(rule, sd: float, seed: int) -> tuple[int, float]:
-    """Calls until the headline reliability reaches the target, wave by wave, and how well the scale then meets the truth."""
+    """Calls until the headline reliability reaches the target, and how well the scale then meets the truth.
+
+    As in a run, a wave is planned while the one before is asked, on the verdicts before that one, unless that one may be the last.
+    """
     rng = np.random.default_rng([seed, 6])
     truth = rng.normal(scale=sd, size=ESSAYS)
-    first = second = np.zeros(0, dtype=np.int64)
-    outcome = np.zeros(0)
-    names, theta = [str(item) for item in range(ESSAYS)], None
-    for wave in range(60 * ESSAYS // WAVE):
-        pairs = rule(ESSAYS, first, second, size=WAVE, theta=theta, seed=seed, wave=wave)
-        first, second = np.append(first, pairs[:, 0]), np.append(second, pairs[:, 1])
-        gap = truth[pairs[:, 0]] - truth[pairs[:, 1]] + ORDER
-        outcome = np.append(outcome, (rng.random(len(pairs)) < 1 / (1 + np.exp(-gap))).astype(float))
-        data = comparisons((first, second, outcome), items=names)
-        try:
-            scale = fit(data, order_effect=True)
-        except UnconnectedError:
-            theta = provisional(data)
-            continue
-        theta = scale.theta
-        if empirical_bayes(scale) >= TARGET:
-            return len(first), float(np.corrcoef(scale.theta, truth)[0, 1])
+    asked, outcome, wave, overlap = np.zeros((0, 2), dtype=np.int64), np.zeros(0), 0, 0
+    while wave < 60 * ESSAYS // WAVE:
+        known = len(asked) - overlap
+        theta, scale = standing(asked[:known], outcome[:known])
+        if overlap and may_end(known, overlap, scale, RULES):
+            overlap = 0
+        elif not overlap and stop_reason(Tally(1_000_000, known, known, known), scale, RULES):
+            return known, float(np.corrcoef(theta, truth)[0, 1])
+        else:
+            pairs = rule(ESSAYS, asked[:, 0], asked[:, 1], size=WAVE, theta=theta, seed=seed, wave=wave)
+            gap = truth[pairs[:, 0]] - truth[pairs[:, 1]] + ORDER
+            asked = np.concatenate([asked, pairs])
+            outcome = np.append(outcome, (rng.random(len(pairs)) < 1 / (1 + np.exp(-gap))).astype(float))
+            sent = Tally(1_000_000, len(asked) - len(pairs), known, known)
+            wave, overlap = wave + 1, stopping.overlap(len(pairs), ESSAYS, sent, RULES)
     raise AssertionError("not reliable in the end")
+
+
+def standing(asked, outcome):
+    """Scores to plan by, and what the stopping rule sees."""
+    nothing = Scale(None, None, connected=False)
+    if not len(asked):
+        return None, nothing
+    data = comparisons((asked[:, 0], asked[:, 1], outcome), items=[str(item) for item in range(ESSAYS)])
+    try:
+        fitted = fit(data, order_effect=True)
+    except UnconnectedError:
+        return provisional(data), nothing
+    return fitted.theta, Scale(empirical_bayes(fitted), None, connected=True)

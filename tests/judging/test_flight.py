@@ -9,7 +9,7 @@ from pairmark.errors import Busy
 from pairmark.judges.question import JudgeUnable
 from pairmark.services.assessment import waves
 from pairmark.services.judging import asker as asker_module
-from pairmark.services.judging.flight import SpendLimitReached
+from pairmark.services.judging.routing import SpendLimitReached
 from support.callbacks import settle
 from support.faults import cut_sessions, drain_past_cuts, rows
 from support.invariants import violations

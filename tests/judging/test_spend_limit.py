@@ -12,7 +12,7 @@ from pairmark.judges.question import JudgeUnable
 from pairmark.services.assessment import waves
 from pairmark.services.judging import asker as asker_module
 from pairmark.services.judging import calls
-from pairmark.services.judging.flight import LOOK_AGAIN_SECONDS, SpendLimitReached
+from pairmark.services.judging.routing import LOOK_AGAIN_SECONDS, SpendLimitReached
 from support.callbacks import settle
 from support.faults import rows
 from support.invariants import violations

@@ -16,7 +16,7 @@ from pairmark.opening import open_system
 from support.one_batch import followed, peak_mebibytes
 from support.system import submit
 
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.1
 FIRST = 200
 """Verdicts before the measurement begins."""
 

@@ -26,11 +26,16 @@ class Bell:
 
     def __init__(self) -> None:
         self._events: dict[str, threading.Event] = {}
+        self._listeners: dict[str, Callable[[], None]] = {}
         self.abroad: Callable[[str], None] | None = None
 
     def signal(self, name: str) -> threading.Event:
         """The event that wakes `name`."""
         return self._events.setdefault(name, threading.Event())
+
+    def listen(self, name: str, hear: Callable[[], None]) -> None:
+        """Call `hear` too whenever `name` is woken here: for a step that waits inside for something of its own."""
+        self._listeners[name] = hear
 
     def ring(self, name: str) -> None:
         """Wake `name`, here and wherever it runs."""
@@ -43,6 +48,9 @@ class Bell:
         event = self._events.get(name)
         if event is not None:
             event.set()
+        hear = self._listeners.get(name)
+        if hear is not None:
+            hear()
 
 
 class Loop(threading.Thread):

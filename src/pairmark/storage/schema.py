@@ -18,7 +18,7 @@ SERVICES = ("assessment", "judging", "lifecycle", "results", "entitlements")
 SCHEMAS = (*SERVICES, "content", "transport")
 ROLES = (*SCHEMAS, "relay", "selfcheck")
 HEADS = {schema: f"{schema}_0002" for schema in SCHEMAS} | {
-    "assessment": "assessment_0003",
+    "assessment": "assessment_0004",
     "judging": "judging_0004",
     installation.SCHEMA: "installation_0001",
 }

@@ -11,6 +11,8 @@ from pairmark.domain.stopping import (
     below_success_rate,
     is_due,
     largest_budget,
+    may_end,
+    overlap,
     stop_reason,
     threshold_passed,
     wave_size,
@@ -33,6 +35,46 @@ def test_a_tally_knows_what_is_open_and_what_failed():
 @pytest.mark.parametrize(("answered", "due"), [(0, False), (49, False), (50, True)])
 def test_a_decision_is_due_when_the_wave_is_answered(answered: int, due: bool):
     assert is_due(tally(100, 50, answered), RULES) is due
+
+
+@pytest.mark.parametrize(("answered", "due"), [(79, False), (80, True), (100, True)])
+def test_with_an_overlap_a_decision_is_due_while_the_latest_wave_is_open(answered: int, due: bool):
+    assert is_due(Tally(200, 100, answered, answered, overlap=20), RULES) is due
+
+
+@pytest.mark.parametrize(
+    ("budget", "sent", "rules", "open_then"),
+    [
+        (1_280, 0, EARLY, 64),  # a long run, and no target that may end it early
+        (1_279, 0, EARLY, 0),
+        (5_000, 0, RULES, 0),
+        (5_000, 960 - 65, RULES, 0),
+        (5_000, 960 - 64, RULES, 64),  # eight comparisons sent for each essay
+        (960, 960 - 64, RULES, 0),  # the last wave
+    ],
+)
+def test_waves_overlap_where_a_wave_is_little(budget: int, sent: int, rules: Rules, open_then: int):
+    assert overlap(64, 120, tally(budget, sent, sent), rules) == open_then
+
+
+@pytest.mark.parametrize(
+    ("scale", "known", "ends"),
+    [
+        (Scale(0.84, 1.0, connected=True), 100, True),  # .863 with a fifth more verdicts, by Spearman and Brown
+        (Scale(0.82, 1.0, connected=True), 100, False),  # .8454
+        (Scale(0.84, 1.0, connected=True), 300, False),  # .8485 with a fifteenth more
+        (Scale(0.1, 0.02, connected=True), 100, True),  # stable
+        (Scale(0.9, 0.0, connected=False), 100, False),
+        (Scale(0.9, 0.0, connected=True), MINIMUM_ANSWERS - 1, False),
+        (Scale(None, None, connected=True), 100, False),
+    ],
+)
+def test_answers_that_may_end_a_batch_are_waited_for(scale: Scale, known: int, ends: bool):
+    assert may_end(known, 20, scale, RULES) is ends
+
+
+def test_nothing_known_ends_nothing():
+    assert not may_end(0, 20, Scale(None, None, connected=False), RULES)
 
 
 @pytest.mark.parametrize(

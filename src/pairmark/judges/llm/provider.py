@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pairmark.errors import BadRequest
 from pairmark.judges.llm.config import LlmConfig
+from pairmark.judges.llm.openai_models import RESPONSE_FORMAT, SPEAKING_OPENAI, WITH_SCHEMA, openai_model
 from pairmark.judges.llm.prompt import Prompt
 from pairmark.judges.llm.verdict import SCHEMA
 
@@ -53,7 +54,6 @@ CONNECT_SECONDS = 10.0
 LANES = 8
 CONNECTIONS = 16  # of each lane; twice its part of 64, so that none waits for another
 CALL_HEADER = "X-Client-Request-Id"
-OPENAI_HEADERS = "OPENAI_CUSTOM_HEADERS"
 
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|xai|gsk|AIza)[-_A-Za-z0-9*.]{6,}|Bearer\s+\S+|https?://[^\s/@]+@", re.IGNORECASE)
 _SHORTEST_SECRET = 6
@@ -226,8 +226,11 @@ def connect(config: LlmConfig, learn: Callable[[Mapping[str, str]], None], *, in
     from pydantic_ai.output import OutputObjectDefinition  # noqa: PLC0415
 
     clients = [_client(config, learn) for _ in range(1 if in_jobs else LANES)]
-    wanted = OutputObjectDefinition(json_schema=SCHEMA, name="verdict", strict=True)
-    parameters = ModelRequestParameters(output_mode="native", output_object=wanted, allow_text_output=True)
+    if config.provider in SPEAKING_OPENAI and not in_jobs:
+        parameters = ModelRequestParameters(output_mode="text", allow_text_output=True)
+    else:
+        wanted = OutputObjectDefinition(json_schema=SCHEMA, name="verdict", strict=True)
+        parameters = ModelRequestParameters(output_mode="native", output_object=wanted, allow_text_output=True)
     lanes = tuple(Lane(_model(config, client, in_jobs=in_jobs), client) for client in clients)
     return Connection(config, lanes, parameters, _fixed(config, in_jobs=in_jobs))
 
@@ -271,54 +274,7 @@ def _model(config: LlmConfig, client: "httpx2.AsyncClient", *, in_jobs: bool) ->
         return _anthropic(config, client)
     if config.provider == "google":
         return _google(config, client)
-    from openai import AsyncOpenAI  # noqa: PLC0415
-    from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415
-
-    key = key_of(config) or "none"
-    openai = AsyncOpenAI(
-        api_key=key,
-        base_url=address(config),
-        http_client=client,
-        max_retries=0,
-        default_headers=_own_headers(config, key),
-    )
-    if config.provider != "openai":
-        openai.organization = openai.project = None
-    if config.provider == "openrouter":
-        from pydantic_ai.models.openrouter import OpenRouterModel  # noqa: PLC0415
-        from pydantic_ai.providers.openrouter import OpenRouterProvider  # noqa: PLC0415
-
-        return OpenRouterModel(config.model, provider=OpenRouterProvider(openai_client=openai), profile=_WITH_SCHEMA)
-    if config.provider == "openai":
-        from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415
-
-        if in_jobs:  # the library puts jobs to Responses only
-            from pydantic_ai.models.openai import OpenAIResponsesModel  # noqa: PLC0415
-
-            return OpenAIResponsesModel(
-                config.model, provider=OpenAIProvider(openai_client=openai), profile=_WITH_SCHEMA
-            )
-        return OpenAIChatModel(config.model, provider=OpenAIProvider(openai_client=openai), profile=_WITH_SCHEMA)
-    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider  # noqa: PLC0415
-
-    served = OpenAICompatibleProvider("url", openai_client=openai)
-    return OpenAIChatModel(config.model, provider=served, profile=_SERVED)
-
-
-def _own_headers(config: LlmConfig, key: str) -> dict[str, Any]:
-    """Headers that keep what the environment has for OpenAI alone (the library would send it) from all other servers."""
-    if config.provider == "openai":
-        return {}
-    from openai import Omit  # noqa: PLC0415
-
-    meant_for_openai = [line.partition(":")[0].strip() for line in os.environ.get(OPENAI_HEADERS, "").split("\n")]
-    return {name: Omit() for name in meant_for_openai if name} | {"Authorization": f"Bearer {key}"}
-
-
-_WITH_SCHEMA: Any = {"supports_json_schema_output": True}
-"""The provider decides whether its model can do structured output, not a list that may be older than the model."""
-_SERVED: Any = {**_WITH_SCHEMA, "openai_chat_supports_max_completion_tokens": False}
-"""Servers of open models all know `max_tokens`; not all know the newer name."""
+    return openai_model(config, key_of(config) or "none", address(config), client, in_jobs=in_jobs)
 
 
 def _anthropic(config: LlmConfig, client: "httpx2.AsyncClient") -> "Model[Any]":
@@ -329,7 +285,7 @@ def _anthropic(config: LlmConfig, client: "httpx2.AsyncClient") -> "Model[Any]":
     anthropic = AsyncAnthropic(
         api_key=key_of(config), base_url=address(config), http_client=client, max_retries=0, timeout=config.timeout
     )
-    return AnthropicModel(config.model, provider=AnthropicProvider(anthropic_client=anthropic), profile=_WITH_SCHEMA)
+    return AnthropicModel(config.model, provider=AnthropicProvider(anthropic_client=anthropic), profile=WITH_SCHEMA)
 
 
 def _google(config: LlmConfig, client: "httpx2.AsyncClient") -> "Model[Any]":
@@ -347,13 +303,15 @@ def _google(config: LlmConfig, client: "httpx2.AsyncClient") -> "Model[Any]":
         async_client_args={"verify": _trust()},
     )
     provider = GoogleProvider(client=Client(vertexai=False, api_key=key_of(config), http_options=options))
-    return GoogleModel(config.model, provider=provider, profile=_WITH_SCHEMA)
+    return GoogleModel(config.model, provider=provider, profile=WITH_SCHEMA)
 
 
 def _fixed(config: LlmConfig, *, in_jobs: bool) -> "ModelSettings":
     """What every request of this judge says beside its prompt; one in a job waits as long as the job does."""
     settings: dict[str, Any] = {"max_tokens": config.max_output_tokens}
     settings |= {} if in_jobs else {"timeout": config.timeout}
+    if config.provider in SPEAKING_OPENAI and not in_jobs:
+        settings["extra_body"] = {"response_format": RESPONSE_FORMAT}
     effort = config.effort
     if config.provider == "openrouter":
         settings["openrouter_provider"] = {"require_parameters": True}

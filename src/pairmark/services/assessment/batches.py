@@ -21,9 +21,12 @@ PATIENCE_WITH_JOBS = timedelta(hours=80)
 
 _COLUMNS = """id, entity_id, parent_id, generation, name, user_id, org_id, assignment_id, correlation_id, design::text, status,
     version, stop_reason, error, essays, budget, reused, sent, answered, counted, wave, reasks, due, deadline, created_at,
-    finished_at"""
+    finished_at, overlap"""
 
 READ = f"SELECT {_COLUMNS} FROM batch WHERE id = %s"  # noqa: S608 - constant columns
+SETTLED = """(overlap = 0 OR sent - overlap <= answered - (SELECT count(*) FROM judgement j
+    WHERE j.batch_id = batch.id AND j.closing AND j.ordinal >= batch.reused + batch.sent - batch.overlap))"""
+"""Whether all comparisons before the latest wave are answered, where the next decision rests on those."""
 LOCK = "SELECT id FROM batch WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 MOVE = """
 UPDATE batch SET status = %(status)s, version = version + 1, stop_reason = coalesce(%(reason)s, stop_reason), error = %(error)s,
@@ -62,11 +65,12 @@ class Batch:
     deadline: datetime | None
     created_at: datetime
     finished_at: datetime | None
+    overlap: int
 
     @property
     def tally(self) -> Tally:
         """The counts that the stopping rules look at."""
-        return Tally(self.budget, self.sent, self.answered, self.counted)
+        return Tally(self.budget, self.sent, self.answered, self.counted, self.overlap)
 
     @property
     def asks_models(self) -> bool:
@@ -82,6 +86,19 @@ class Batch:
     def in_jobs(self) -> bool:
         """Whether models are asked by a batch API, where an answer may take a day."""
         return self.asks_models and asks_in_jobs(self.design.judge)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a wave is planned while the one before is asked: models answer one by one, and none should wait for the last."""
+        return self.asks_models and not self.in_jobs
+
+    @property
+    def decided_by(self) -> int:
+        """The last wave whose verdicts the next decision rests on: the latest, or with an overlap the one before.
+
+        What is planned so hangs on verdicts alone, never on which came first.
+        """
+        return self.wave - 1 if self.overlap else self.wave
 
     @property
     def patience(self) -> timedelta:
@@ -107,6 +124,11 @@ def read(tx: Tx, batch_id: UUID) -> Batch | None:
     row[9] = msgspec.json.decode(row[9], type=Design)
     row[10] = Status(row[10])
     return Batch(*row)
+
+
+def settled(tx: Tx, batch_id: UUID) -> bool:
+    """Whether all is answered that the next decision rests on."""
+    return bool(execute(tx, f"SELECT {SETTLED} FROM batch WHERE id = %s", [batch_id])[0][0])  # noqa: S608 - constant
 
 
 def lock(tx: Tx, batch_ids: Sequence[UUID]) -> None:

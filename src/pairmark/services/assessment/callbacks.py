@@ -15,6 +15,7 @@ from pairmark.clock import Clock
 from pairmark.domain import stopping
 from pairmark.events.catalogue import ComparisonResult
 from pairmark.messaging.messages import Message, Unusable, quarantine
+from pairmark.services.assessment.batches import SETTLED
 from pairmark.storage.connection import Tx, execute
 
 WINNERS = {"Essay A": "first", "Essay B": "second", "Tie": "tie"}
@@ -41,9 +42,11 @@ a AS (
     FROM recorded GROUP BY batch_id)
 UPDATE batch SET answered = batch.answered + a.answered, counted = batch.counted + a.counted FROM a WHERE batch.id = a.id
 RETURNING a.answered, batch.id, budget, sent, batch.answered, batch.counted, (design->>'target_reliability')::float8,
-    (design->>'stability_threshold')::float8, (design->>'success_rate')::float8, (design->>'completion_threshold')::float8
+    (design->>'stability_threshold')::float8, (design->>'success_rate')::float8, (design->>'completion_threshold')::float8,
+    overlap
 """
 """Answers that close their comparison, recorded and counted under the lock of their batch, in one statement."""
+DUE = f"UPDATE batch SET due = true WHERE id = ANY(%s) OR id = ANY(%s) AND {SETTLED}"  # noqa: S608 - constant
 PLACES = """
 SELECT q.id, q.batch_id, q.ordinal, j.event_id FROM comparison q
 LEFT JOIN judgement j ON j.batch_id = q.batch_id AND j.ordinal = q.ordinal AND j.closing WHERE q.id = ANY(%b::uuid[])
@@ -86,13 +89,15 @@ class Callbacks:
         """Record answers that close their comparison; returns how many did. Batches that want a decision become due."""
         columns = [[answer.comparison for answer in answers], *_columns(answers)]
         rows = execute(tx, COUNT, [*columns, self._clock.now()])
-        due = []
-        for _, batch_id, budget, sent, done, verdicts, *rules in rows:
-            tally, limits = stopping.Tally(budget, sent, done, verdicts), stopping.Rules(*rules)
-            if stopping.is_due(tally, limits) or stopping.below_success_rate(tally, limits):
+        due, failing = [], []
+        for _, batch_id, budget, sent, done, verdicts, *rules, overlap in rows:
+            tally, limits = stopping.Tally(budget, sent, done, verdicts, overlap), stopping.Rules(*rules)
+            if stopping.below_success_rate(tally, limits):
+                failing.append(batch_id)
+            elif stopping.is_due(tally, limits):
                 due.append(batch_id)
-        if due:
-            execute(tx, "UPDATE batch SET due = true WHERE id = ANY(%s)", [due])
+        if due or failing:
+            execute(tx, DUE, [failing, due])
         return sum(int(row[0]) for row in rows)
 
     def _keep_others(self, tx: Tx, answers: Sequence[_Answer]) -> list[Unusable]:

@@ -93,21 +93,32 @@ class Continuation:
         if not stopping.is_due(seen.tally, seen.rules):
             return self._wait(seen)
         with self._database.transaction("assessment") as tx:
-            evidence = read_evidence(tx, seen.id, by_judge=seen.asks_models)
-            before, before_sd = waves.wave_end(tx, seen.id, seen.wave - 1)
+            too_early = not batches.settled(tx, seen.id)
+        if too_early:
+            return self._wait(seen)
+        with self._database.transaction("assessment") as tx:
+            evidence = read_evidence(tx, seen.id, by_judge=seen.asks_models, up_to=seen.decided_by)
+            before, before_sd = waves.wave_end(tx, seen.id, seen.decided_by - 1)
         now_standing = standing(evidence, before, before_sd, at_the_end=seen.tally.sent >= seen.tally.budget)
-        reason = stopping.stop_reason(seen.tally, now_standing.scale, seen.rules)
-        if reason is not None:
+        if seen.overlap:
+            if stopping.may_end(len(evidence.first), seen.overlap, now_standing.scale, seen.rules):
+                return self._wait_for_all(seen, now_standing)
+        elif reason := stopping.stop_reason(seen.tally, now_standing.scale, seen.rules):
             return self._begin_scoring(seen, reason, now_standing, evidence)
+        return self._plan(seen, now_standing, evidence)
+
+    def _plan(self, seen: Batch, now_standing: Standing, evidence: Evidence) -> bool:
         with self._database.transaction("assessment") as tx:
             first, second, blocked = read_asked(tx, seen.id)
         theta = now_standing.theta
         if theta is None and seen.both_orders:
             theta = evidence.provisional()
         plan = waves.plan(seen, (first, second), blocked, theta, evidence.ordinals)
-        if plan is None:
-            return self._begin_scoring(seen, StopReason.NOTHING_LEFT_TO_ASK, now_standing, evidence)
-        return self._next_wave(seen, plan, now_standing)
+        if plan is not None:
+            return self._next_wave(seen, plan, now_standing)
+        if seen.overlap:
+            return self._wait_for_all(seen, now_standing)
+        return self._begin_scoring(seen, StopReason.NOTHING_LEFT_TO_ASK, now_standing, evidence)
 
     def _usual_reason(self, seen: Batch) -> str:
         """What judges said most often where they gave no verdict."""
@@ -131,7 +142,16 @@ class Continuation:
             )
             if not waves.send(tx, seen, plan, [(row[0], row[1]) for row in texts], self._clock.now()):
                 return False
-            waves.close_wave(tx, seen.id, seen.wave, now_standing)
+            waves.close_wave(tx, seen.id, seen.decided_by, now_standing)
+        return True
+
+    def _wait_for_all(self, seen: Batch, now_standing: Standing) -> bool:
+        """The latest wave may be the last: no other is planned before it is answered."""
+        with self._database.transaction("assessment") as tx:
+            batches.lock(tx, [seen.id])
+            if not waves.wait_for_all(tx, seen):
+                return False
+            waves.close_wave(tx, seen.id, seen.decided_by, now_standing)
         return True
 
     def begin_scoring(self, tx: Tx, seen: Batch, reason: StopReason) -> bool:

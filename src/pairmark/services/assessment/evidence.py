@@ -20,12 +20,13 @@ from pairmark.storage.connection import Tx, execute, values
 if TYPE_CHECKING:
     from pairmark.stats.bradley_terry import Fit
 
+LATEST = 2**31 - 1
 OUTCOMES = {"first": 1.0, "tie": 0.5, "second": 0.0}
 ASKED = "SELECT first, second FROM comparison WHERE batch_id = %s ORDER BY ordinal"
 COUNTED = """
 SELECT c.first, c.second, j.winner, j.swapped, c.ordinal, j.judge, j.instructions_found IS NOT NULL
 FROM judgement j JOIN comparison c USING (batch_id, ordinal)
-WHERE j.batch_id = %s AND j.closing AND j.kind = 'verdict' ORDER BY c.ordinal
+WHERE j.batch_id = %s AND j.closing AND j.kind = 'verdict' AND c.wave <= %s ORDER BY c.ordinal
 """
 RANKED = "SELECT ordinal, essay_id FROM essay WHERE batch_id = %s AND held IS NULL ORDER BY ordinal"
 UNAVAILABLE = """
@@ -107,13 +108,15 @@ class Evidence:
                 return fit(data, order_effect=order)  # a start saves time only; the scores do not depend on it
 
 
-def read_evidence(tx: Tx, batch_id: UUID, doubted: Collection[int] = (), *, by_judge: bool = False) -> Evidence:
-    """Every counted verdict of the batch at this moment. A swapped verdict keeps its winner and turns its order.
+def read_evidence(
+    tx: Tx, batch_id: UUID, doubted: Collection[int] = (), *, by_judge: bool = False, up_to: int = LATEST
+) -> Evidence:
+    """Every counted verdict of waves `up_to` this one at this moment. A swapped verdict keeps its winner and turns its order.
 
     Verdicts of models about `doubted` essays have no weight; such an essay stays only where people have judged it, too.
     """
     essays = execute(tx, RANKED, [batch_id])
-    rows = execute(tx, COUNTED, [batch_id])
+    rows = execute(tx, COUNTED, [batch_id, up_to])
     if doubted:
         rows = [row for row in rows if not (row[6] and (row[0] in doubted or row[1] in doubted))]
         left = {ordinal for row in rows for ordinal in row[:2]}

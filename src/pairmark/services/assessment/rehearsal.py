@@ -45,5 +45,5 @@ def _unborn(design: Design, essays: int, budget: int) -> Batch:
         id=NOBODY, entity_id="", parent_id=None, generation=1, name=design.name, user_id="", org_id=None, assignment_id=None,
         correlation_id=NOBODY, design=design, status=Status.FETCHING_CONTENT, version=0, stop_reason=None, error=None,
         essays=essays, budget=budget, reused=0, sent=0, answered=0, counted=0, wave=0, reasks=0, due=False, deadline=None,
-        created_at=datetime.min.replace(tzinfo=UTC), finished_at=None,
+        created_at=datetime.min.replace(tzinfo=UTC), finished_at=None, overlap=0,
     )  # fmt: skip

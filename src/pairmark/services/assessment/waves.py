@@ -28,9 +28,14 @@ CHUNK = 50
 """Comparisons in one request to `judging`."""
 
 NEW_WAVE = """
-UPDATE batch SET wave = wave + 1, sent = sent + %(size)s, version = version + 1, due = false, deadline = %(deadline)s,
-    status = 'PERFORMING_COMPARISONS'
+UPDATE batch SET wave = wave + 1, sent = sent + %(size)s, version = version + 1, deadline = %(deadline)s,
+    status = 'PERFORMING_COMPARISONS', overlap = %(overlap)s,
+    due = answered >= sent AND %(overlap)s > 0
 WHERE id = %(id)s AND status = %(seen_status)s AND version = %(seen_version)s AND wave = %(seen_wave)s RETURNING wave
+"""
+"""With an overlap the wave after this one is planned while this one is asked: at once, if nothing else is open."""
+WAIT_FOR_ALL = """
+UPDATE batch SET overlap = 0, version = version + 1, due = answered >= sent WHERE id = %s AND version = %s RETURNING id
 """
 INSERT_WAVE = "INSERT INTO wave (batch_id, wave, size, planned_at) VALUES (%s, %s, %s, %s)"
 INSERT_COMPARISONS = """
@@ -113,8 +118,9 @@ def _repeats(n: int, first: Ints, second: Ints, pairs: Ints) -> Ints:
 def send(tx: Tx, seen: Batch, wave_plan: Plan, texts: Sequence[tuple[str, str]], now: datetime) -> bool:
     """Insert the wave and ask for its verdicts, if the batch still is what was seen. `texts` are (essay id, storage id)."""
     size = len(wave_plan.pairs)
+    overlap = stopping.overlap(size, len(texts), seen.tally, seen.rules) if seen.overlaps else 0
     row = execute(tx, NEW_WAVE, {"id": seen.id, "size": size, "seen_status": seen.status, "seen_version": seen.version,
-        "seen_wave": seen.wave, "deadline": now + seen.patience})  # fmt: skip
+        "seen_wave": seen.wave, "deadline": now + seen.patience, "overlap": overlap})  # fmt: skip
     if not row:
         return False
     wave, start = row[0][0], seen.reused + seen.sent
@@ -163,6 +169,11 @@ def ask_again(tx: Tx, batch: Batch, now: datetime) -> int:
         execute(tx, "UPDATE comparison SET attempt = %s WHERE id = ANY(%s)", [attempt, [row[0] for row in rows]])
         outbox.append(tx, requests(batch, batch.wave, attempt, [Question(*row[:6]) for row in rows], now))
     return len(rows)
+
+
+def wait_for_all(tx: Tx, seen: Batch) -> bool:
+    """Plan nothing before the latest wave is answered; False if the batch no longer is what was seen."""
+    return bool(execute(tx, WAIT_FOR_ALL, [seen.id, seen.version]))
 
 
 def close_wave(tx: Tx, batch_id: UUID, wave: int, now_standing: Standing) -> None:

@@ -20,9 +20,10 @@ from pairmark.judges.question import Question as Asked
 from pairmark.messaging.ownership import OwnedConnection
 from pairmark.services.judging.calls import Calls, Purse
 from pairmark.services.judging.canaries import Canaries
-from pairmark.services.judging.flight import NO_TEXT, UNABLE_SECONDS, Flight, SpendLimitReached
+from pairmark.services.judging.flight import NO_TEXT, Flight
 from pairmark.services.judging.jobs import Jobs, batching
 from pairmark.services.judging.queue import LEASE_SECONDS, Chunk, hand_back, lease, other_askers, release, renew
+from pairmark.services.judging.routing import UNABLE_SECONDS, SpendLimitReached
 from pairmark.services.judging.verdicts import Answered, Verdicts
 from pairmark.storage.connection import Database, execute
 from pairmark.storage.texts import TextSource
@@ -185,6 +186,11 @@ class Asker:
             self._owned.close()
         finally:
             self._let_go(0)
+
+    def nudge(self) -> None:
+        """There may be more to ask: look at once, even while calls are out. Safe on any thread."""
+        self._look_at = float("-inf")
+        self._flight.nudge()
 
     def _left_to_others(self) -> list[str]:
         """Batches that could not go on here lately, and those of which enough is in hand."""

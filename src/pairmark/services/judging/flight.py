@@ -12,14 +12,15 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 from pairmark.clock import Clock
-from pairmark.errors import BadRequest, Busy, PairmarkError
+from pairmark.errors import Busy, PairmarkError
 from pairmark.events.catalogue import Question
 from pairmark.judges.question import Answer, Forecast, JudgeUnable, ModelJudge
 from pairmark.judges.question import Question as Asked
-from pairmark.services.judging.calls import Calls, Entry, dollars
-from pairmark.services.judging.canaries import Canaries, Elsewhere, Unaffordable
+from pairmark.services.judging.calls import Calls, Entry
+from pairmark.services.judging.canaries import Canaries
 from pairmark.services.judging.jobs import MOST_REQUESTS, Jobs, jobs_of
 from pairmark.services.judging.queue import Chunk
+from pairmark.services.judging.routing import UNABLE_SECONDS, Routing
 from pairmark.services.judging.sitting import Item, Sitting
 from pairmark.services.judging.verdicts import Verdicts
 from pairmark.storage import faults
@@ -33,15 +34,6 @@ GROUP_SECONDS = 0.025
 LAND_SECONDS = 5.0
 """How long to wait for anything to land before leases are looked after."""
 NO_TEXT = "the text store no longer has both texts"
-UNABLE_SECONDS = 30.0
-"""How long a judge that is unable is left alone when it does not say how long itself."""
-LONGEST_UNABLE_SECONDS = 3600.0
-LOOK_AGAIN_SECONDS = 2.0
-"""How soon a batch is looked at again that waits for another process, or for a higher spend limit."""
-
-
-class SpendLimitReached(Busy):
-    """A batch may not spend more; it waits until its limit is raised."""
 
 
 class Host(Protocol):
@@ -82,16 +74,16 @@ class Flight:
         self._host = host
         self._calls = calls
         self._verdicts = verdicts
-        self._canaries = canaries
         self._jobs = jobs
         self._clock = clock
         self._token = token
         self._sittings: dict[str, Sitting] = {}
         self._pools: dict[int, ThreadPoolExecutor] = {}
         self._flying: dict[Future[list[Answer]], tuple[Sitting, Item]] = {}
-        self._landing: SimpleQueue[Future[list[Answer]]] = SimpleQueue()
+        self._landing: SimpleQueue[Future[list[Answer]] | None] = SimpleQueue()
         self._not_made: list[UUID] = []
         self._closed = False
+        self._routing = Routing(calls, canaries, clock, self._pool, self._meanwhile)
 
     @property
     def busy(self) -> bool:
@@ -124,6 +116,10 @@ class Flight:
         sitting = self._sittings.setdefault(batch_id, Sitting(batch_id, judge))
         for chunk, question in work:
             sitting.add(Item(chunk, question, tried.get((question.request_id, chunk.attempt), 0)))
+
+    def nudge(self) -> None:
+        """Wait for nothing to land in the turn at work: there may be more to begin. Safe on any thread."""
+        self._landing.put(None)
 
     def begin_anew(self) -> None:
         """After trouble with the database: record what is out, hand back what waits. Others may have taken it up since."""
@@ -178,49 +174,10 @@ class Flight:
         if asked is None:
             sitting.without_verdict(item, "unavailable", NO_TEXT)
             return False
-        forecast = self._forecast(sitting, item, asked)
+        forecast = self._routing.forecast(sitting, item, asked)
         if forecast is not None:
             item.asked, item.forecast = replace(asked, member=forecast.digest), forecast
         return forecast is not None
-
-    def _forecast(self, sitting: Sitting, item: Item, asked: Asked) -> Forecast | None:
-        """The member that is asked: one that has passed its canaries and is able, if there is any."""
-        while not (sitting.stopped or sitting.pinched):
-            now = self._clock.monotonic()
-            unable = {digest: told for digest, told in sitting.unable.items() if told[0] > now}
-            try:
-                forecast = sitting.judge.forecast(asked, frozenset(sitting.suspended).union(unable))
-            except JudgeUnable as error:
-                sitting.halt(error, _seconds(error))
-                break
-            if forecast is None and unable:
-                until, why = min(unable.values(), key=lambda told: told[0])
-                sitting.halt(why, max(until - now, LOOK_AGAIN_SECONDS))
-            elif forecast is None:
-                sitting.without_verdict(item, "unavailable", " ".join(dict.fromkeys(sitting.suspended.values())))
-                break
-            elif forecast.digest in sitting.cleared or not forecast.prompt_hash:
-                return forecast
-            else:
-                self._clear(sitting, forecast)
-        return None
-
-    def _clear(self, sitting: Sitting, forecast: Forecast) -> None:
-        """See whether this member passes its canaries in this batch, before its first question."""
-        pool = self._pool(sitting.judge)
-        try:
-            reason = self._canaries.reason_to_suspend(sitting.batch_id, sitting.judge, forecast, pool, self._meanwhile)
-        except Elsewhere:
-            sitting.halt(None, LOOK_AGAIN_SECONDS)
-        except Unaffordable as needed:
-            self._no_money(sitting, forecast.judge, needed.most)
-        except JudgeUnable as error:
-            self._unable(sitting, forecast.digest, error)
-        else:
-            if reason:
-                sitting.suspended[forecast.digest] = reason
-            else:
-                sitting.cleared.add(forecast.digest)
 
     def _meanwhile(self) -> None:
         self._refuse_if_closed()
@@ -265,7 +222,7 @@ class Flight:
             self._host.goes_on(sitting.batch_id)
         refused = [entry.forecast for _, entry in fresh if entry.id not in paid]
         if refused:
-            self._no_money(sitting, refused[0].judge, refused[0].cost)
+            self._routing.no_money(sitting, refused[0].judge, refused[0].cost)
 
     def _hand_in(self, sitting: Sitting) -> None:
         """What was gathered becomes jobs, when no more is to come or there is enough for one."""
@@ -281,27 +238,7 @@ class Flight:
                 forecast = item.forecast
                 sitting.wait_again(item)
                 if forecast is not None and not sitting.stopped:
-                    self._no_money(sitting, forecast.judge, forecast.cost, UNABLE_SECONDS)
-
-    def _no_money(self, sitting: Sitting, judge: str, most: float | None, again: float = LOOK_AGAIN_SECONDS) -> None:
-        """What may cost `most` cannot be paid. Calls in flight may yet turn out cheaper than the most they may cost."""
-        purse = self._calls.purse(sitting.batch_id)
-        if most is None:
-            why = f"The price of {judge} is not known, so the spend limit of {dollars(purse.limit)} cannot be kept."
-            remedy = "Name a judge whose price is known, or cancel the batch and begin it without a limit."
-            sitting.halt(BadRequest(why, remedy=remedy), UNABLE_SECONDS)
-        elif sitting.out:
-            sitting.pinched = True
-        elif purse.reserved:
-            sitting.halt(None, again)
-        else:
-            perhaps = f", and perhaps {dollars(purse.perhaps)} more" if purse.perhaps else ""
-            why = (
-                f"The spend limit of {dollars(purse.limit)} is reached: {dollars(purse.spent)} were spent{perhaps}; "
-                f"what comes next may cost {dollars(most)}."
-            )
-            remedy = "Run the same command with a higher --spend-limit; the batch goes on where it was."
-            sitting.halt(SpendLimitReached(why, remedy=remedy), LOOK_AGAIN_SECONDS)
+                    self._routing.no_money(sitting, forecast.judge, forecast.cost, UNABLE_SECONDS)
 
     def _land(self) -> None:
         """Wait until a call has landed, and a moment for others that land with it."""
@@ -311,8 +248,12 @@ class Flight:
         until = time.monotonic() + (LAND_SECONDS if waits else GROUP_SECONDS)
         while (left := until - time.monotonic()) > 0 and self._flying:
             try:
-                self._landed(self._landing.get(timeout=left))
+                future = self._landing.get(timeout=left)
             except Empty:
+                return
+            if future is not None:
+                self._landed(future)
+            elif waits:
                 return
             if waits:
                 waits, until = False, time.monotonic() + GROUP_SECONDS
@@ -325,7 +266,7 @@ class Flight:
             if item.entry is not None:
                 self._not_made.append(item.entry.id)
             if isinstance(error, JudgeUnable) and item.forecast is not None:
-                self._unable(sitting, item.forecast.digest, error)
+                self._routing.unable(sitting, item.forecast.digest, error)
             sitting.wait_again(item)
             return
         wanted = str(item.question.request_id)
@@ -341,9 +282,6 @@ class Flight:
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise Busy("Calls of language models were given up; they are made again.")
-
-    def _unable(self, sitting: Sitting, digest: str, error: JudgeUnable) -> None:
-        sitting.unable[digest] = (self._clock.monotonic() + _seconds(error), error)
 
     def _record(self) -> int:
         """Record what landed, one transaction for each batch."""
@@ -392,8 +330,3 @@ def _entry(item: Item, forecast: Forecast) -> Entry:
         uuid4(), item.chunk.batch_id, question.request_id, item.chunk.attempt, item.tries + 1, forecast, question.repeat,
         question.first_id, question.second_id,
     )  # fmt: skip
-
-
-def _seconds(error: JudgeUnable) -> float:
-    wanted = UNABLE_SECONDS if error.retry_after is None else error.retry_after
-    return min(max(wanted, 1.0), LONGEST_UNABLE_SECONDS)

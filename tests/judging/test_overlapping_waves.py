@@ -1,0 +1,116 @@
+"""A wave is planned while models are asked the one before, on verdicts alone, never on which of them came first."""
+
+import random
+from threading import Event
+
+from pairmark.domain.statuses import StopReason
+from pairmark.services.judging import flight
+from support.callbacks import answers, deliver, open_comparisons, settle
+from support.faults import rows
+from support.invariants import violations
+from support.metered import Metered, is_canary, put
+from support.over_http import JUDGE
+from support.system import JUDGE as SIMULATED
+from support.system import books, submit
+
+ESSAYS, WAVE = 8, 16
+LONG = {"judge": JUDGE, "budget": 20 * WAVE, "pair_limit": 12, "stability_threshold": 0.0}
+STANDS = "SELECT wave, sent, answered, overlap FROM assessment.batch WHERE id = %s"
+PAIRS = "SELECT first, second FROM assessment.comparison WHERE batch_id = %s ORDER BY ordinal"
+WAVES = "SELECT wave, reliability, largest_change, theta FROM assessment.wave WHERE batch_id = %s ORDER BY wave"
+
+
+def stands(database, ticket) -> tuple[int, int, int, int]:
+    return rows(database, STANDS, ticket.job_id)[0]
+
+
+def answer(system, ticket, comparisons) -> None:
+    """Put answers to these on their way, and do what follows from them."""
+    deliver(system.database, answers(comparisons), str(ticket.job_id))
+    settle(system)
+
+
+def test_two_waves_are_out_and_the_third_waits_for_the_first(system, database):
+    ticket = submit(system, ESSAYS, **LONG)
+    settle(system)
+    assert stands(database, ticket) == (2, 2 * WAVE, 0, WAVE)
+    waiting = open_comparisons(database, ticket)
+    first, second = waiting[:WAVE], waiting[WAVE:]
+    answer(system, ticket, first[1:] + second[:4])
+    assert stands(database, ticket) == (2, 2 * WAVE, WAVE + 3, WAVE)
+    answer(system, ticket, first[:1])
+    assert stands(database, ticket) == (3, 3 * WAVE, WAVE + 4, WAVE)
+
+
+def test_a_wave_that_nothing_waits_for_is_planned_at_once(system, database):
+    """Both waves are answered in one set: the third and the fourth follow without another answer."""
+    ticket = submit(system, ESSAYS, **LONG)
+    settle(system)
+    answer(system, ticket, open_comparisons(database, ticket))
+    assert stands(database, ticket) == (4, 4 * WAVE, 2 * WAVE, WAVE)
+
+
+def run_in(system, database, name, order) -> tuple[list, list]:
+    """A whole batch whose answers come in this order, a few at a time: the pairs asked, and how the scale stood after waves."""
+    ticket = submit(system, ESSAYS, name=name, **LONG)
+    settle(system)
+    while waiting := open_comparisons(database, ticket):
+        answer(system, ticket, order(waiting))
+    assert books(database, ticket).status.startswith("COMPLETE_")
+    return rows(database, PAIRS, ticket.job_id), rows(database, WAVES, ticket.job_id)
+
+
+def test_what_is_planned_hangs_on_verdicts_and_not_on_their_order(system, database):
+    chance = random.Random(4)
+    orders = {
+        "all at once": lambda waiting: waiting,
+        "the latest first": lambda waiting: waiting[-9:],
+        "as it comes": lambda waiting: chance.sample(waiting, min(11, len(waiting))),
+    }
+    pairs, scales = zip(*(run_in(system, database, name, order) for name, order in orders.items()), strict=True)
+    assert [one == pairs[0] for one in pairs] == [True] * len(orders)
+    assert [one == scales[0] for one in scales] == [True] * len(orders)
+    assert violations(database) == []
+
+
+def test_no_call_is_made_beyond_the_end(system, database):
+    """Where the target may be reached by answers that are still open, nothing else is asked before they are there."""
+    ticket, overlapped = submit(system, ESSAYS, **LONG | {"target_reliability": 0.93}), False
+    settle(system)
+    while waiting := open_comparisons(database, ticket):
+        answer(system, ticket, waiting[:6])
+        overlapped = overlapped or stands(database, ticket)[3] > 0
+    _, sent, answered, _ = stands(database, ticket)
+    assert overlapped
+    assert sent == answered < LONG["budget"]
+    found = rows(database, "SELECT stop_reason FROM assessment.batch WHERE id = %s", ticket.job_id)
+    assert found == [(StopReason.RELIABILITY_REACHED,)]
+
+
+def test_judges_that_are_no_models_are_asked_wave_by_wave(system, database):
+    ticket = submit(system, ESSAYS, **LONG | {"judge": SIMULATED})
+    settle(system)
+    assert stands(database, ticket)[::3] == (1, 0)
+
+
+def test_an_asker_that_waits_for_slow_answers_begins_what_comes_meanwhile(system, monkeypatch):
+    """It would wait a minute for something to land; nothing does before the second batch is asked."""
+    monkeypatch.setattr(flight, "LAND_SECONDS", 60.0)
+    begun, both, gate = Event(), Event(), Event()
+
+    def slow(question, number):
+        if not is_canary(question):
+            begun.set()
+            if question.first_id in second_batch:
+                both.set()
+            assert gate.wait(50)
+
+    second_batch = {f"essay-{number:04d}" for number in range(4, 9)}
+    put(system, Metered(slow, concurrency=64))
+    with system.running():
+        submit(system, 4)
+        assert begun.wait(20)
+        submit(system, 9)
+        asked_meanwhile = both.wait(20)
+        gate.set()
+    assert asked_meanwhile
