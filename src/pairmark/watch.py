@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pairmark.bootstrap import System
-from pairmark.domain.judged import Money
+from pairmark.domain.judged import JobsOut, Money
 from pairmark.errors import BrokenData, Busy, PairmarkError
 from pairmark.judges.question import JudgeUnable
 from pairmark.messaging.loop import Loop
@@ -39,7 +39,7 @@ class Progress:
     """What to show while it runs: the batch as it stands, whether another process does the work, and what is in the way.
 
     `found` tells whether this call opened the batch, took an unfinished one up, or came to one that had ended. `money` is there
-    where calls of the batch cost any.
+    where calls of the batch cost any, `jobs` while some are with a provider's batch API.
     """
 
     batch: Batch | None
@@ -47,6 +47,7 @@ class Progress:
     trouble: str | None
     found: Found = "new"
     money: Money | None = None
+    jobs: JobsOut | None = None
 
 
 OnProgress = Callable[[Progress], None]
@@ -90,6 +91,7 @@ class _Watch:
         self._stuck: Obstacle | None = None
         self._stuck_asked_at = self._money_asked_at = float("-inf")
         self._money: Money | None = None
+        self._jobs: JobsOut | None = None
 
     def look(self, loops: list[Loop]) -> bool:
         """Whether the batch has ended everywhere; raises the failure of a loop, and `Busy` when patience is at its end."""
@@ -103,7 +105,7 @@ class _Watch:
             batch = self._system.assessment.batch(self._ticket.job_id)
             done = batch is not None and batch.status.is_terminal and settled(self._system, batch)
             stuck = self._look_for_stuck()
-            self._look_at_money(at_once=done)
+            self._look_at_judging(batch, at_once=done)
             busy = next((loop.trouble for loop in loops if loop.trouble and self._concerns_us(loop)), None)
             busy = busy or self._system.asker.trouble(str(self._ticket.job_id))
         except Busy as error:
@@ -116,7 +118,7 @@ class _Watch:
             self._tell(Progress(batch, False, None, self._found if loops else "stored", self._money))
         else:
             trouble = str(busy) if busy else stuck.sentence if stuck else None
-            self._tell(Progress(batch, self._watching(), trouble, self._found, self._money))
+            self._tell(Progress(batch, self._watching(), trouble, self._found, self._money, self._jobs))
         return done
 
     def _watching(self) -> bool:
@@ -130,10 +132,12 @@ class _Watch:
             self._stuck = in_the_way(self._system, str(self._ticket.job_id), self._ticket.entity_id)
         return self._stuck
 
-    def _look_at_money(self, *, at_once: bool) -> None:
+    def _look_at_judging(self, batch: Batch | None, *, at_once: bool) -> None:
         if at_once or self._now() - self._money_asked_at >= ASK_FOR_MONEY_EVERY:
             self._money_asked_at = self._now()
             self._money = self._system.judging.money(str(self._ticket.job_id))
+            in_jobs = batch is not None and batch.in_jobs
+            self._jobs = self._system.judging.jobs_out(str(self._ticket.job_id)) if in_jobs else None
 
     def _concerns_us(self, loop: Loop) -> bool:
         """Another batch that cannot be moved on is no trouble of ours."""

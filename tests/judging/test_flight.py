@@ -1,5 +1,6 @@
 """Many calls in flight over the ends of leases; what is out when a process stops is recorded, what waits is handed back."""
 
+from contextlib import suppress
 from threading import Barrier, Event, Thread
 
 import pytest
@@ -9,14 +10,18 @@ from pairmark.errors import Busy
 from pairmark.judges.question import JudgeUnable
 from pairmark.services.assessment import waves
 from pairmark.services.judging import asker as asker_module
+from pairmark.services.judging.calls import SPARED
 from pairmark.services.judging.routing import SpendLimitReached
+from pairmark.services.judging.verdicts import MAX_TRIES
 from support.callbacks import settle
 from support.faults import cut_sessions, drain_past_cuts, rows
 from support.invariants import violations
 from support.metered import Metered, asker_of, is_canary, put
-from support.system import books, submit
+from support.model_batches import submit_texts
+from support.system import JUDGE, books, submit
 
 OPEN = "SELECT count(*) FROM judging.model_call WHERE kind IS NULL"
+LEFT = "SELECT count(*) FROM judging.chunk WHERE open"
 KINDS = "SELECT kind, count(*) FROM judging.model_call WHERE purpose = 'comparison' GROUP BY 1"
 LEASED = "SELECT count(*) FROM judging.chunk WHERE open AND lease_token IS NOT NULL"
 
@@ -203,3 +208,62 @@ def test_texts_that_were_at_hand_are_there_when_too_many_are_kept(system, databa
     system.drain()
     assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
     assert rows(database, "SELECT DISTINCT kind FROM judging.verdict") == [("verdict",)]
+
+
+def test_batches_of_one_judge_take_turns(system, database):
+    """The one that is asked second does not wait until everything of the first is asked."""
+    judge = Metered(concurrency=4)
+    put(system, judge)
+    tickets = [
+        submit_texts(
+            system, {f"{name}-{one}": f"Text {one} of {name}." for one in range(10)}, JUDGE, stability_threshold=0.0
+        )
+        for name in ("one", "other")
+    ]
+    settle(system)
+    system.asker.step()
+    batch_of = dict(rows(database, "SELECT id::text, batch_id FROM judging.model_call"))
+    order = [batch_of[one.call_id] for one in judge.comparisons]
+    assert {str(ticket.job_id) for ticket in tickets} == set(map(str, order))
+    theirs = [place for place, batch in enumerate(order) if batch == order[0]]
+    others = [place for place, batch in enumerate(order) if batch != order[0]]
+    assert others[0] < theirs[len(theirs) // 2]
+
+
+def process_that_ends_while_it_asks(system, clock) -> bool:
+    """A process that asks all there is and is gone before any answer; False if there was nothing to ask."""
+    begun, over, gate = Event(), Event(), Event()
+
+    def hang(question, number):
+        if not is_canary(question):
+            begun.set()
+            over.set()
+            assert gate.wait(60)
+
+    asking = asker_of(system, clock, Metered(hang))
+
+    def work():
+        with suppress(Busy):
+            asking.step()
+        over.set()
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    assert over.wait(30)
+    asking.close()
+    gate.set()
+    thread.join(30)
+    return begun.is_set()
+
+
+def test_a_comparison_that_ends_every_process_that_asks_it_is_given_up(system, database, clock):
+    ticket = submit(system, 2, stability_threshold=0.0, comparisons_per_essay=2)
+    settle(system)
+    ended = 0
+    while rows(database, LEFT) != [(0,)] and ended < 20:  # one ends before it has asked both, now and then
+        ended += process_that_ends_while_it_asks(system, clock)
+    lost = "SELECT count(*) FROM judging.model_call WHERE kind = 'lost' GROUP BY request_id"
+    assert [row[0] for row in rows(database, lost)] == [SPARED + MAX_TRIES] * 2
+    system.drain()
+    assert books(database, ticket).status == "ERROR_PROCESSING"
+    assert violations(database) == []

@@ -5,6 +5,7 @@ import pytest
 from pairmark.errors import BadRequest
 from pairmark.judges.llm.config import LlmOptions
 from pairmark.judges.spec import parse_judge, parse_panel
+from pairmark.report.judge_words import with_the_provider
 from support.faults import rows
 from support.in_jobs import (
     ALL,
@@ -48,6 +49,19 @@ def test_a_whole_assessment_in_jobs_at_half_the_price(system, database, clock, p
     assert ours == pytest.approx(spent)
     assert dict(rows(database, STATES)).keys() == {"ended"}
     assert len({entry.batch for entry in in_jobs}) <= 4
+
+
+def test_what_is_with_the_provider_is_told_to_whoever_waits(system, database, clock, providers):
+    providers(plan=BatchPlan(polls=2))
+    ticket = submit(system, 6, judge=judge_of("openai"), stability_threshold=0.0)
+    system.drain()
+    out = system.judging.jobs_out(str(ticket.job_id))
+    flying = rows(database, "SELECT count(*) FROM judging.model_call WHERE kind IS NULL")
+    assert [(out.questions,)] == flying
+    assert (out.jobs, out.since) == (1, clock.now())
+    assert with_the_provider(out).startswith(f"{out.questions} comparisons with the provider in 1 job since ")
+    run_to_its_end(system, database, clock, ticket)
+    assert system.judging.jobs_out(str(ticket.job_id)) is None
 
 
 @pytest.mark.parametrize("provider", ALL)

@@ -217,3 +217,22 @@ def test_the_limit_is_no_part_of_what_makes_a_batch_the_same(system, tmp_path):
     assert len({ticket.job_id for ticket in tickets}) == 1
     assert rows(system.database, "SELECT spend_limit::float8 FROM judging.purse") == [(2.0,)]
     assert Design().spend_limit is None
+
+
+def test_what_costs_nothing_is_asked_even_when_more_than_the_limit_is_spent(system, database):
+    """As a model on the same machine does, beside one that costs money."""
+
+    def free_from_then_on(question, number):
+        if number == CANARIES + 5:
+            system.asker.allow(str(ticket.job_id), COST)
+            judge.most = 0.0
+        return None if number <= CANARIES + 5 else answered(question, "metered:a", "verdict", cost=0.0)
+
+    judge = Metered(free_from_then_on, concurrency=1)
+    put(system, judge)
+    ticket = submit(system, 6, stability_threshold=0.0)
+    system.drain()
+    spent = [(pytest.approx((CANARIES + 5) * COST), COST)]
+    assert rows(database, "SELECT spent::float8, spend_limit::float8 FROM judging.purse") == spent
+    assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+    assert violations(database) == []

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from pairmark.audit.columns import Columns
 from pairmark.audit.sources.address import HasKeys, HasTables, Source, open_source
+from pairmark.audit.sources.tables import parts_of
 from pairmark.audit.store import Chosen, Store
 from pairmark.errors import BadRequest
 
@@ -175,7 +176,7 @@ def _looked_for(
         (address, table, columns)
         for address, tables in present.items()
         for table, columns in tables.items()
-        if table.rpartition(".")[2] in preset.tables
+        if parts_of(table)[-1] in preset.tables
     ]
     found, without_key = [], []
     for address, table, columns in named:

@@ -8,6 +8,7 @@ from pairmark.audit.sources.mysql_address import MysqlAddress
 from pairmark.audit.sources.mysql_text import named
 from pairmark.audit.sources.postgres_address import PostgresAddress
 from pairmark.audit.sources.statements import literal, quoted
+from pairmark.audit.sources.tables import parts_of
 from pairmark.errors import BadRequest
 
 TABLE = "public.event_outbox"
@@ -31,8 +32,7 @@ def grants(source: str | None, role: str, *, repair_role: str = "pairmark_repair
     if source is not None and source.lower().startswith(MYSQL):
         return Grants(_of_mysql(MysqlAddress.of(source), role), ())
     database, table = _named(source)
-    schema, _, name = table.rpartition(".")
-    schema = schema or "public"
+    schema, name = ("public", *parts_of(table))[-2:]
     there = f"{quoted(schema)}.{quoted(name)}"
     return Grants(
         reading=(

@@ -23,7 +23,7 @@ from pairmark.audit.shapes import UUID
 from pairmark.audit.sources.address import open_source
 from pairmark.audit.sources.postgres import PostgresTable
 from pairmark.audit.sources.postgres_address import TABLES
-from pairmark.audit.sources.tables import choose
+from pairmark.audit.sources.tables import choose, parts_of
 from pairmark.audit.store import Chosen, Store
 from pairmark.errors import BadRequest, Busy
 
@@ -111,11 +111,8 @@ class _NewRows:
 
     def __init__(self, connection: psycopg.Connection[Any], table: str, columns: Columns, chosen: Chosen) -> None:
         self._connection, self._chosen, self._columns = connection, chosen, columns
-        self._named, self._first = (
-            sql.Identifier(*table.split(".", 1)).as_string(connection),
-            columns.named()[chosen.unique_on[0]],
-        )
-        self._table = sql.Identifier(*table.split(".", 1))
+        self._table = sql.Identifier(*parts_of(table))
+        self._named, self._first = self._table.as_string(connection), columns.named()[chosen.unique_on[0]]
         named = columns.named()
         self._keys = [sql.Identifier(named[part]) for part in chosen.unique_on]
         self._type = sql.Identifier(named["type"])

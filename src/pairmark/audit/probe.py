@@ -18,7 +18,7 @@ from pairmark.audit.sources.postgres import PostgresTable
 from pairmark.audit.sources.queries import read_query
 from pairmark.audit.sources.sqlite import SqliteTable
 from pairmark.audit.sources.statements import literal, quoted
-from pairmark.audit.sources.tables import choose
+from pairmark.audit.sources.tables import choose, parts_of
 from pairmark.errors import BadRequest
 
 MESSAGE = {"event_id": "{{id}}", "event_type": "pairmark.probe", "data": {"entity_id": "{{fact}}"}}
@@ -121,7 +121,8 @@ def _counter(effect: Effect) -> Callable[[Sequence[str]], dict[str, int]]:
             raise BadRequest(f"{source.shown} is no database.", remedy="Give the address of the consumer's database.")
         if effect.key not in source.columns():
             raise BadRequest(f"{source.shown} has no column {effect.key!r}.", remedy="Name it by --key-column.")
-        table = ".".join(map(quoted, choose(source.tables(), source.table, source.shown).split(".", 1)))
+        chosen = choose(source.tables(), source.table, source.shown)
+        table = ".".join(map(quoted, parts_of(chosen) if isinstance(source, PostgresTable) else [chosen]))
     finally:
         source.close()
     key = f"CAST({quoted(effect.key)} AS {'text' if isinstance(source, PostgresTable) else 'TEXT'})"

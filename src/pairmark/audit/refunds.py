@@ -2,6 +2,7 @@
 
 from pairmark.audit.impact import CAUTION, Impact
 from pairmark.audit.sources.statements import literal, quoted
+from pairmark.audit.sources.tables import parts_of
 from pairmark.report.figures import visible
 from pairmark.report.tables import csv_bytes
 
@@ -30,7 +31,7 @@ def refund_csv(impact: Impact) -> bytes:
 
 def refund_sql(impact: Impact, table: str) -> bytes:
     """Statements that book each refund once: the reference `refund of …` is looked for first. Ends in ROLLBACK on purpose."""
-    into = ".".join(map(quoted, table.split(".", 1)))
+    into = ".".join(map(quoted, parts_of(table)))
     names = [impact.columns[part] for part in ("account", "reference", "amount", "currency") if part in impact.columns]
     reference = quoted(impact.columns["reference"])
     account = quoted(impact.columns["account"])

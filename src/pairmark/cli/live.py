@@ -9,7 +9,7 @@ from rich.console import Console
 from pairmark.assessing import Progress as Standing
 from pairmark.clock import SystemClock
 from pairmark.report.figures import visible
-from pairmark.report.judge_words import money_so_far
+from pairmark.report.judge_words import money_so_far, with_the_provider
 from pairmark.report.progress import Progress
 
 
@@ -47,6 +47,8 @@ class Live:
             self._say(
                 f"Going on where it stopped: {batch.answered:,} of at most {batch.budget:,} comparisons answered."
             )
+        if standing.jobs:
+            self._say(with_the_provider(standing.jobs))
         if batch.budget:
             cost = money_so_far(standing.money) if standing.money else ""
             self._progress.update(wave=batch.wave, done=batch.answered, budget=batch.budget, cost=cost)

@@ -4,6 +4,7 @@ Numbers only; they are computed in `scoring`, and put into sentences in `report`
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,15 @@ class Money:
     spent: float
     limit: float | None = None
     perhaps: float = 0.0
+
+
+@dataclass(frozen=True)
+class JobsOut:
+    """What of a batch is with a provider's batch API: how many jobs, questions in them, and since when the oldest is there."""
+
+    jobs: int
+    questions: int
+    since: datetime
 
 
 @dataclass(frozen=True)

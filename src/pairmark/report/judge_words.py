@@ -5,7 +5,7 @@ Sentences on scores are in `words`; every number comes from the result.
 
 from collections.abc import Iterator
 
-from pairmark.domain.judged import CallsMade, Cost, HumanAgreement, JudgeSummary, Money, Proportion, Surface
+from pairmark.domain.judged import CallsMade, Cost, HumanAgreement, JobsOut, JudgeSummary, Money, Proportion, Surface
 from pairmark.domain.result import AssessmentResult, HeldText
 from pairmark.report.figures import MISSING, count, decimal, money, percent, tokens, typeset, visible
 
@@ -164,6 +164,14 @@ def money_so_far(spent: Money) -> str:
     if spent.limit is not None:
         told = f"{money(spent.spent)} of at most {money(spent.limit)} spent"
     return f"{told}, perhaps {money(spent.perhaps)} more" if spent.perhaps else told
+
+
+def with_the_provider(out: JobsOut) -> str:
+    """What is waited for while jobs are with a provider."""
+    return (
+        f"{count(out.questions, 'comparison')} with the provider in {count(out.jobs, 'job')} since "
+        f"{out.since.astimezone():%H:%M}, for at most a day. You may stop here: the same command goes on."
+    )
 
 
 def cost_sentence(cost: Cost) -> str:

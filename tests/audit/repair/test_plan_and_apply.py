@@ -1,11 +1,17 @@
 """A repair from its plan to its end and back, on a real server, with nobody else about."""
 
+from datetime import UTC, datetime
+
 import psycopg
 import pytest
 
+from pairmark.audit import audit
+from pairmark.audit.grants import grants
+from pairmark.audit.looks import Watched
 from pairmark.audit.repair.apply import apply
 from pairmark.audit.repair.plan import make_plan
 from pairmark.audit.repair.undo import plan_undo, undo
+from pairmark.audit.store import Chosen
 from pairmark.errors import BadRequest
 from support.repairs import Quiet, Theirs
 
@@ -204,6 +210,27 @@ def test_names_that_need_quotes_are_quoted(place):
     )
     assert apply(request, Quiet()).quarantined == 2
     assert undo(request, Quiet(), EVERYTHING).restored == 2
+
+
+@pytest.mark.parametrize(
+    "named", ["", "&table=shop.v2.event.outbox", "&table=event.outbox", "&table=%22shop.v2%22.%22event.outbox%22"]
+)
+def test_names_with_a_dot_are_taken_apart_in_the_right_place(place, named):
+    there = '"shop.v2"."event.outbox"'
+    place.rows(
+        f'CREATE SCHEMA "shop.v2"; CREATE TABLE {there} (aggregate_id text, event_type text, n int, created_at timestamptz)'
+    )
+    place.rows(f"INSERT INTO {there} SELECT 'a', 'x', n, now() FROM generate_series(1, 3) n")
+    assert audit(place.url + named).totals["duplicates"] == 2
+    seen = Watched(place.url + named, Chosen(), {}).new(datetime(2000, 1, 1, tzinfo=UTC))
+    assert (seen.partial, sum(seen.repeated.values())) == (True, 3)
+    assert apply(place.request(source=place.url + named), Quiet()).quarantined == 2
+    assert audit(place.url + named).totals["duplicates"] == 0
+
+
+def test_rights_for_names_with_a_dot(place):
+    told = grants(place.url + '&table="shop.v2"."event.outbox"', "reader").reading
+    assert told[-1] == 'GRANT SELECT ON TABLE "shop.v2"."event.outbox" TO "reader"'
 
 
 def test_invalid_remains_of_an_earlier_build_do_not_pass_for_an_index(place: Theirs):

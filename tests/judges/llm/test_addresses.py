@@ -118,13 +118,13 @@ def test_proxies_of_the_environment_are_used_except_by_a_judge_held_to_this_mach
     for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     assert ask(judge(f"http://127.0.0.1:{fake.port}/v1#judge-1", local_only=True)).winner == "first"
-    far = judge("http://models.invalid/v1#judge-1")
+    far = judge("http://models.localhost/v1#judge-1")
     assert ask(far, call_id="by way of the proxy").winner == "first", "no other than the proxy is at that address"
     assert len(fake.book.of("by way of the proxy")) == 1
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(JudgeUnable, match="cannot be reached"):
-        ask(judge("http://models.invalid/v1#judge-1", timeout=2))
+        ask(judge("http://models.localhost/v1#judge-1", timeout=2))
 
 
 @pytest.mark.parametrize("provider", ["openrouter:vendor/judge-1", "url"])
@@ -171,3 +171,33 @@ def test_a_server_that_listens_at_the_second_address_of_its_name_is_found(
         socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", p) for p in places]
     )
     assert ask(judge(f"http://localhost:{fake.port}/v1#judge-1", local_only=True)).winner == "first"
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "base"),
+    [
+        ("http://models.example.org/v1#m", "PAIRMARK_JUDGE_KEY", ""),
+        ("http://192.0.2.1:8000/v1#m", "PAIRMARK_JUDGE_KEY", ""),
+        ("openai:m", "OPENAI_API_KEY", "http://gateway.example.org/v1"),
+        ("anthropic:m", "ANTHROPIC_API_KEY", "http://gateway.example.org"),
+    ],
+)
+def test_a_key_does_not_travel_in_the_clear(
+    name: str, variable: str, base: str, judge: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "key-of-somebody")
+    if base:
+        monkeypatch.setenv(variable.replace("API_KEY", "BASE_URL"), base)
+    one = judge(name)
+    with pytest.raises(BadRequest, match="over http, where anybody on the way can read it") as refused:
+        one.check_access()
+    assert "somebody" not in str(refused.value)
+    with pytest.raises(JudgeUnable, match="over http"):
+        ask(one)
+    for safe in ("https://models.example.org/v1#m", "http://127.0.0.1:11434/v1#m", "http://localhost:11434/v1#m"):
+        judge(safe).check_access()
+
+
+def test_without_a_key_a_server_may_be_asked_over_http(judge: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PAIRMARK_JUDGE_KEY", raising=False)
+    judge("http://models.example.org/v1#m").check_access()

@@ -11,7 +11,7 @@ from pairmark.audit.repair.request import Request, condition
 from pairmark.audit.repair.session import Session
 from pairmark.audit.sources.postgres_address import TABLES
 from pairmark.audit.sources.statements import quoted
-from pairmark.audit.sources.tables import choose
+from pairmark.audit.sources.tables import choose, parts_of
 from pairmark.errors import BadRequest
 
 LONGEST_NAME = 63
@@ -125,7 +125,7 @@ class Target(Keyed):
 def find(session: Session, request: Request, wanted: str | None) -> Target:
     """The table that was named, or the only one that looks like an outbox."""
     tables = {str(name): [column for column, _ in json.loads(columns)] for name, columns in session.rows(TABLES)}
-    schema, table = choose(tables, wanted, session.shown).split(".", 1)
+    schema, table = parts_of(choose(tables, wanted, session.shown))
     found = session.rows(TABLE, [f"{quoted(schema)}.{quoted(table)}"])
     oid, kind, rows, owner, version = found[0]
     columns = tuple(Column(*row) for row in session.rows(COLUMNS, [oid]))

@@ -15,7 +15,7 @@ from pairmark.audit.sources.postgres_address import TABLES, UNIQUE, PostgresAddr
 from pairmark.audit.sources.postgres_commits import committed
 from pairmark.audit.sources.reach import WHOLE, Reach
 from pairmark.audit.sources.statements import literal, narrowed, quoted
-from pairmark.audit.sources.tables import choose
+from pairmark.audit.sources.tables import choose, parts_of
 from pairmark.errors import BadRequest, Busy
 
 AS_THEY_ARE = {
@@ -66,7 +66,7 @@ class PostgresTable(PostgresAddress):
         self, store: duckdb.DuckDBPyConnection, name: str, names: Sequence[str], where: str, *, commits: bool = False
     ) -> None:
         try:
-            kinds, table = self._kinds, ".".join(map(quoted, self._chosen.split(".", 1)))
+            kinds, table = self._kinds, self._from
             wanted = ", ".join(
                 quoted(one) if kinds[one] in AS_THEY_ARE else f"{quoted(one)}::text AS {quoted(one)}" for one in names
             )
@@ -97,6 +97,10 @@ class PostgresTable(PostgresAddress):
         return choose(self.tables(), self.table, self.shown)
 
     @property
+    def _from(self) -> str:
+        return ".".join(map(quoted, parts_of(self._chosen)))
+
+    @property
     def _kinds(self) -> dict[str, str]:
         return self._tables[self._chosen]
 
@@ -104,7 +108,7 @@ class PostgresTable(PostgresAddress):
         """The columns of each unique key over all rows of the table."""
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute(UNIQUE, (".".join(map(quoted, self._chosen.split(".", 1))),))
+                cursor.execute(UNIQUE, (self._from,))
                 return [frozenset(json.loads(columns)) for (columns,) in cursor.fetchall()]
         except adbc_driver_manager.Error as error:
             raise self._refusal(error) from error

@@ -10,7 +10,8 @@ from pairmark.errors import BadRequest
 FORM = "Write it as postgresql://user@host:5432/database?table=schema.name; what is no letter or digit in a name as %40 and so on."
 
 TABLES = """
-SELECT n.nspname || '.' || c.relname AS name,
+SELECT CASE WHEN strpos(n.nspname || c.relname, '.') = 0 THEN n.nspname || '.' || c.relname
+        ELSE '"' || replace(n.nspname, '"', '""') || '"."' || replace(c.relname, '"', '""') || '"' END AS name,
     json_agg(json_build_array(a.attname, format_type(a.atttypid, NULL)) ORDER BY a.attnum)::text AS columns
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
@@ -18,7 +19,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdro
     AND has_table_privilege(c.oid, 'SELECT')
 GROUP BY 1 ORDER BY 1
 """
-"""Every table that may be read, with its columns and their types, as JSON."""
+"""Every table that may be read, by a name that `tables.parts_of` takes apart, with its columns and their types, as JSON."""
 
 UNIQUE = """
 SELECT (SELECT json_agg(a.attname) FROM pg_attribute a

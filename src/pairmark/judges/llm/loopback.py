@@ -4,12 +4,12 @@ Loaded only when a judge is held to this machine; the library for HTTP comes wit
 """
 
 import asyncio
-import ipaddress
 import socket
 from contextlib import suppress
 
 import httpx2
 
+from pairmark.judges.llm.places import is_loopback
 from pairmark.judges.llm.provider import Elsewhere
 
 
@@ -41,13 +41,3 @@ async def _loopback_addresses(host: str) -> list[str]:
     if not addresses or not all(is_loopback(address) for address in addresses):
         raise Elsewhere(host)
     return addresses
-
-
-def is_loopback(address: str) -> bool:
-    """Whether this address is of the machine itself, in IPv4, IPv6, or IPv4 written as IPv6."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return (mapped or parsed).is_loopback

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pairmark.errors import BadRequest
 from pairmark.judges.llm.config import LlmConfig
 from pairmark.judges.llm.openai_models import RESPONSE_FORMAT, SPEAKING_OPENAI, WITH_SCHEMA, openai_model
+from pairmark.judges.llm.places import stays_here
 from pairmark.judges.llm.prompt import Prompt
 from pairmark.judges.llm.verdict import SCHEMA
 
@@ -143,9 +144,7 @@ def check_place(config: LlmConfig) -> None:
         return
     host = urlsplit(address(config)).hostname or ""
     check_installed(config)
-    from pairmark.judges.llm.loopback import is_loopback  # noqa: PLC0415
-
-    if not (is_loopback(host) or host == "localhost" or host.endswith(".localhost")):
+    if not stays_here(host):
         raise BadRequest(
             f"The judge {config.name} is at {host}, and texts must not leave this machine.",
             remedy="Name a server on this machine, such as http://127.0.0.1:11434/v1#MODEL, or leave out --local-only.",
@@ -162,6 +161,12 @@ def check_key(config: LlmConfig) -> None:
     if not key.isascii() or not key.isprintable() or " " in key:
         raise BadRequest(
             f"What {variables} holds cannot be a key.", remedy="Copy it again, without spaces or line ends."
+        )
+    place = urlsplit(address(config))
+    if key and place.scheme == "http" and not stays_here(place.hostname or ""):
+        raise BadRequest(
+            f"The key in {variables} would go to {place.hostname} over http, where anybody on the way can read it.",
+            remedy="Write https, or unset the key if that server wants none.",
         )
 
 

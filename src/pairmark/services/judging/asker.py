@@ -264,13 +264,15 @@ class Asker:
             self.hand_back(chunks)
 
     def keep_leases(self) -> None:
-        """Whatever is in hand stays ours while a slow judge thinks."""
+        """Whatever is in hand stays ours while a slow judge thinks; what askers had whose process is gone is free."""
         if self._clock.monotonic() - self._renewed_at >= RENEW_SECONDS:
             if self._flight.busy:
                 self._owned.prove()
             with self._database.transaction("judging") as tx:
                 renew(tx, self._token)
+                others = other_askers(tx, self._token)
             self._renewed_at = self._clock.monotonic()
+            self._release_dead(others)
 
     def hand_back(self, chunks: Sequence[Chunk]) -> None:
         """Give chunks back as they are, for anyone to take."""

@@ -18,7 +18,9 @@ from pairmark.storage.connection import Database, Tx, execute, values
 Purpose = Literal["comparison", "canary"]
 
 FRUITLESS = ("refused", "truncated", "invalid", "blocked", "timed_out", "unavailable", "failed")
-"""Outcomes that spend a try. A call that was not made, or was lost with its process, spends none."""
+"""Outcomes that spend a try. A call that was not made spends none, nor do the first that were lost with their process."""
+SPARED = 2
+"""Calls for one comparison that may be lost with their process; if there are more, the comparison may be what ends it."""
 LONGEST_ANSWER = 20_000
 LONGEST_DETAIL = 500
 LOST = "the process that made the call ended before it recorded the answer"
@@ -41,10 +43,13 @@ wanted AS (
 INSERT INTO model_call (id, batch_id, purpose, request_id, attempt, try, judge, judge_digest, prompt_hash, repeat, first_id,
     second_id, estimated_cost, asker, begun_at)
 SELECT i, %s, %s, q, a, t, j, d, h, r, f, s, x::numeric, %s, %s FROM wanted LEFT JOIN held ON true
-WHERE room IS NULL OR (x IS NOT NULL AND running <= room) ORDER BY n
+WHERE room IS NULL OR x = 0 OR (x IS NOT NULL AND running <= room) ORDER BY n
 RETURNING id
 """
-"""The purse is locked and read in one statement: it is one row, which PostgreSQL reads again after it waited for the lock."""
+"""What costs nothing is always paid for.
+
+The purse is locked and read in one statement: it is one row, which PostgreSQL reads again after it waited for the lock.
+"""
 END = """
 UPDATE model_call c SET kind = o.k, ended_at = %s, winner = o.w, detail = o.d, reason = o.j, evidence_1 = o.e1, evidence_2 = o.e2,
     instructions_found = o.f, model = o.m, provider = o.p, provider_request_id = o.pr, finish = o.fi, input_tokens = o.it,
@@ -82,10 +87,10 @@ VERDICTS_OF = """
 SELECT DISTINCT ON (request_id) request_id, winner, judge, provider, model, reason, evidence_1, evidence_2, instructions_found
 FROM model_call WHERE request_id = ANY(%s) AND purpose = %s AND kind = 'verdict' ORDER BY request_id, begun_at, id
 """
-TRIED = """
-SELECT request_id, attempt, count(*) FROM model_call
-WHERE request_id = ANY(%s) AND purpose = 'comparison' AND kind = ANY(%s) GROUP BY 1, 2
-"""
+TRIED = f"""
+SELECT request_id, attempt, count(*) FILTER (WHERE kind <> 'lost') + greatest(count(*) FILTER (WHERE kind = 'lost') - {SPARED}, 0)
+FROM model_call WHERE request_id = ANY(%s) AND purpose = 'comparison' AND kind = ANY(%s) GROUP BY 1, 2
+"""  # noqa: S608 - constant
 OTHER_ASKERS = """
 SELECT DISTINCT asker FROM model_call WHERE kind IS NULL AND asker <> %s
     AND asker NOT IN (SELECT id FROM job WHERE ended_at IS NULL)
@@ -174,7 +179,7 @@ class Calls:
 
     def tried(self, request_ids: Sequence[UUID]) -> dict[tuple[UUID, int], int]:
         """How many calls were made in vain for each comparison and attempt."""
-        rows = self._database.at_once("judging", TRIED, [list(request_ids), list(FRUITLESS)])
+        rows = self._database.at_once("judging", TRIED, [list(request_ids), [*FRUITLESS, "lost"]])
         return {(row[0], row[1]): row[2] for row in rows}
 
     def other_askers(self) -> list[UUID]:

@@ -22,7 +22,7 @@ from pairmark.services.judging.jobs import MOST_REQUESTS, Jobs, jobs_of
 from pairmark.services.judging.queue import Chunk
 from pairmark.services.judging.routing import UNABLE_SECONDS, Routing
 from pairmark.services.judging.sitting import Item, Sitting
-from pairmark.services.judging.verdicts import Verdicts
+from pairmark.services.judging.verdicts import MAX_TRIES, Verdicts
 from pairmark.storage import faults
 
 AHEAD = 4
@@ -31,6 +31,7 @@ TOGETHER = 8
 """Calls are begun in sets of at least one for every so many in flight."""
 GROUP_SECONDS = 0.025
 """What lands within this time is recorded in one transaction."""
+LOST_TOO_OFTEN = "too many processes ended while they asked this"
 LAND_SECONDS = 5.0
 """How long to wait for anything to land before leases are looked after."""
 NO_TEXT = "the text store no longer has both texts"
@@ -128,7 +129,7 @@ class Flight:
 
     def turn(self, *, begin: bool = True) -> int:
         """Begin what there is room for unless told not to, wait for something to land, record; returns how many answers."""
-        for sitting in self._sittings.values() if begin else ():
+        for sitting in list(self._sittings.values()) if begin else ():
             if not sitting.stopped and not sitting.pinched:
                 self._begin(sitting)
         self._host.keep_leases()
@@ -158,6 +159,8 @@ class Flight:
         room = most + most // AHEAD - out
         if not sitting.waiting or room < max(most // TOGETHER if out else 1, 1):
             return
+        # Next time it is the turn of the others.
+        self._sittings[sitting.batch_id] = self._sittings.pop(sitting.batch_id)
         items = [sitting.waiting.popleft() for _ in range(min(room, len(sitting.waiting)))]
         try:
             self._take_off(sitting, [item for item in items if self._routed(sitting, item)])
@@ -169,6 +172,9 @@ class Flight:
     def _routed(self, sitting: Sitting, item: Item) -> bool:
         """Find out who is asked, and what that may cost; False if the question is answered already, or the batch stops."""
         if sitting.stopped or sitting.pinched:
+            return False
+        if item.tries >= MAX_TRIES:
+            sitting.without_verdict(item, "failed", LOST_TOO_OFTEN)
             return False
         asked = self._host.with_texts(item.chunk, item.question, item.tries)
         if asked is None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pairmark.domain.judged import CallsMade, Cost, Money
+from pairmark.domain.judged import CallsMade, Cost, JobsOut, Money
 from pairmark.judges.llm.canaries import Finding
 from pairmark.storage.connection import Database, execute
 
@@ -20,6 +20,10 @@ FROM model_call WHERE batch_id = %s AND kind IS DISTINCT FROM 'not_asked' GROUP 
 """
 CANARIES = "SELECT judge, suspended, reason, findings FROM canary_run WHERE batch_id = %s AND suspended IS NOT NULL"
 PURSE = "SELECT spent::float8, spend_limit::float8, perhaps::float8 FROM purse WHERE batch_id = %s"
+JOBS_OUT = """
+SELECT count(DISTINCT job.id), count(*), min(job.sent_at) FROM job JOIN job_call ON job_id = job.id
+WHERE batch_id = %s AND state = 'sent'
+"""
 CALLS = """
 SELECT c.id, c.request_id, c.purpose, c.attempt, c.try, c.judge, c.judge_digest, c.prompt_hash, c.kind, c.winner, c.detail,
     c.reason, c.evidence_1, c.evidence_2, c.instructions_found, c.model, c.provider, c.provider_request_id, c.finish,
@@ -92,6 +96,12 @@ class JudgingQueries:
         with self._database.transaction("judging") as tx:
             rows = execute(tx, PURSE, [batch_id])
         return Money(*rows[0]) if rows else None
+
+    def jobs_out(self, batch_id: str) -> JobsOut | None:
+        """Jobs of the batch that are with a provider; None if there are none."""
+        with self._database.transaction("judging") as tx:
+            found = execute(tx, JOBS_OUT, [batch_id])[0]
+        return JobsOut(*found) if found[0] else None
 
     def cost(self, batch_id: str) -> Cost | None:
         """The same with the calls it was for, which takes longer to count."""
