@@ -11,9 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from support.durable import fresh_home
+from support.durable import durable_system, fresh_home
+from support.hostile import essays_of
+from support.in_jobs import ALL, MODELS
+from support.model_batches import submit_texts
 from support.over_http import JUDGE, lead_to, scene
+from support.providers import FakeProviders
 from support.providers.process import ProvidersProcess
+from support.system import books
 
 pytestmark = pytest.mark.benchmark
 
@@ -38,3 +43,25 @@ def test_calls_of_a_language_model(record, monkeypatch, tmp_path):
     record("memory added by language models", told["added_mebibytes"], "MiB", at_most=200, against=against)
     assert told["counted"] == COMPARISONS
     assert told["spent"] == pytest.approx(charged)
+
+
+@pytest.mark.parametrize("provider", ALL)
+def test_what_providers_keep(record, monkeypatch, tmp_path, provider):
+    """By the rules that the providers tell: whole steps of 128 tokens, or marked blocks, from 1,024 tokens on."""
+    pytest.importorskip("pydantic_ai")
+    card = MODELS[provider]
+    with durable_system() as system, FakeProviders(scene(delay=0.01, cards=[card])) as providers:
+        lead_to(providers.environment(), monkeypatch, tmp_path)
+        ticket = submit_texts(
+            system, essays_of(ESSAYS), f"{provider}:{card.name}", stability_threshold=0.0, budget=1_000
+        )
+        system.drain()
+        share = providers.book.cached_share()
+        assert books(system.database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+    record(
+        f"input tokens that {provider} reads from its cache, of the order in which we call",
+        share,
+        "",
+        at_least=0.3,
+        against=f"1,000 calls about {ESSAYS} essays of 400 words",
+    )

@@ -4,10 +4,13 @@ import pytest
 
 from pairmark.clock import SystemClock
 from support.faults import rows
+from support.hostile import essays_of
+from support.in_jobs import ALL, MODELS
 from support.invariants import violations
+from support.model_batches import submit_texts
 from support.over_http import JUDGE, differences, lead_to, scene
 from support.processes import KILLED, Journal, Nursery
-from support.providers import FakeProviders
+from support.providers import FakeProviders, Traits
 from support.system import books, submit
 
 pytest.importorskip("pydantic_ai")
@@ -72,3 +75,33 @@ def test_a_whole_assessment_killed_on_the_way(system, database, clock, conninfo,
     assert flying > 0
     assert rows(database, "SELECT count(*) FROM judging.model_call WHERE kind = 'lost'") == [(flying,)]
     check(database, entries, ticket)
+
+
+def test_the_order_effect_is_recovered_whatever_goes_wrong(system, database, clock, monkeypatch, tmp_path):
+    """The fake judge adds 1.2 logits for the text it sees first."""
+    planted = Traits(sd=1.5, sharpness=2.0, order_bias=1.2)
+    with FakeProviders(scene(WRONG, delay=0.0, seed=2, judge=planted)) as providers:
+        lead_to(providers.environment(), monkeypatch, tmp_path)
+        ticket = submit(system, 28, judge=JUDGE, stability_threshold=0.0, budget=300)
+        run_to_its_end(system, database, clock, ticket)
+        entries = providers.book.entries
+    check(database, entries, ticket)
+    metadata = rows(database, "SELECT metadata FROM assessment.result")[0][0]
+    effect, error = metadata["order_effects"][JUDGE]
+    assert error < 0.3
+    assert abs(effect - 1.2) < 2.5 * error
+
+
+@pytest.mark.parametrize("provider", ALL)
+def test_calls_come_in_an_order_that_providers_keep_prefixes_of(
+    system, database, clock, monkeypatch, tmp_path, provider
+):
+    """Three input tokens of ten are read from the cache: instructions and first text, which many calls share."""
+    card = MODELS[provider]
+    with FakeProviders(scene(delay=0.0, cards=[card])) as providers:
+        lead_to(providers.environment(), monkeypatch, tmp_path)
+        ticket = submit_texts(system, essays_of(24), f"{provider}:{card.name}", stability_threshold=0.0, budget=144)
+        run_to_its_end(system, database, clock, ticket)
+        share = providers.book.cached_share()
+    assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
+    assert share >= 0.3

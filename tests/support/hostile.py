@@ -120,6 +120,17 @@ def real_texts() -> list[str]:
     return one + other
 
 
+def essays_of(number: int, words: int = 400) -> dict[str, str]:
+    """Essays as long as those of an examination: texts of real people put one after the other, each begun with another one."""
+    texts = real_texts()
+    return {
+        f"essay-{place:03d}": " ".join(
+            " ".join(texts[place % len(texts) :] + texts[: place % len(texts)]).split()[:words]
+        )
+        for place in range(number)
+    }
+
+
 def _middle(essay: str) -> int:
     """After the sentence that ends nearest to the middle."""
     ends = [place + 1 for place, char in enumerate(essay) if char in ".!?"] or [0]
