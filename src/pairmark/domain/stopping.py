@@ -88,7 +88,8 @@ def may_end(known: int, still_open: int, scale: Scale, rules: Rules) -> bool:
 
     More verdicts make scores more reliable as a longer test is (Spearman 1910; Brown 1910).
     """
-    return _early_end(scale, rules, known, growth=(known + still_open) / max(known, 1)) is not None
+    there = known + still_open
+    return _early_end(scale, rules, there, growth=there / max(known, 1)) is not None
 
 
 def _early_end(scale: Scale, rules: Rules, known: int, growth: float = 1.0) -> StopReason | None:

@@ -118,13 +118,30 @@ def test_proxies_of_the_environment_are_used_except_by_a_judge_held_to_this_mach
     for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     assert ask(judge(f"http://127.0.0.1:{fake.port}/v1#judge-1", local_only=True)).winner == "first"
-    far = judge("http://models.localhost/v1#judge-1")
+    monkeypatch.delenv("PAIRMARK_JUDGE_KEY", raising=False)
+    far = judge("http://models.invalid/v1#judge-1")
     assert ask(far, call_id="by way of the proxy").winner == "first", "no other than the proxy is at that address"
     assert len(fake.book.of("by way of the proxy")) == 1
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with pytest.raises(JudgeUnable, match="cannot be reached"):
-        ask(judge("http://models.localhost/v1#judge-1", timeout=2))
+        ask(judge("http://models.invalid/v1#judge-1", timeout=2))
+
+
+def test_a_server_on_this_machine_is_asked_directly_and_its_key_shown_to_no_proxy(
+    providers: Start, judge: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, proxy = providers(Scene(judge=KNOWN)), FakeProviders(Scene(judge=KNOWN)).start()
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, proxy.address)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PAIRMARK_JUDGE_KEY", "key-of-somebody")
+    try:
+        ask(judge(f"http://127.0.0.1:{fake.port}/v1#judge-1"))
+        assert (len(fake.book.entries), len(proxy.book.entries)) == (1, 0)
+    finally:
+        proxy.close()
 
 
 @pytest.mark.parametrize("provider", ["openrouter:vendor/judge-1", "url"])

@@ -34,7 +34,7 @@ class LoopbackTransport(httpx2.AsyncHTTPTransport):
 
 async def _loopback_addresses(host: str) -> list[str]:
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        found = await asyncio.to_thread(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise Elsewhere(host) from error
     addresses = list(dict.fromkeys(str(place[4][0]).partition("%")[0] for place in found))

@@ -268,7 +268,7 @@ def _client(config: LlmConfig, learn: Callable[[Mapping[str, str]], None]) -> "h
         limits=limits,
         transport=transport,
         follow_redirects=False,
-        trust_env=not config.local_only,
+        trust_env=not (config.local_only or stays_here(urlsplit(address(config)).hostname or "")),
         event_hooks={"response": [told]},
     )
 

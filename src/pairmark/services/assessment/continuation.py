@@ -19,7 +19,7 @@ from pairmark.services.assessment.content import Content
 from pairmark.services.assessment.evidence import Evidence, Standing, read_asked, read_evidence, standing
 from pairmark.services.assessment.finalization import Finalization
 from pairmark.services.assessment.scores import score
-from pairmark.services.assessment.waves import Plan
+from pairmark.services.assessment.waves import Plan, WaveEnd
 from pairmark.storage.connection import Database, Tx, execute, values
 
 USUAL_REASON = """
@@ -98,7 +98,7 @@ class Continuation:
             return self._wait(seen)
         with self._database.transaction("assessment") as tx:
             evidence = read_evidence(tx, seen.id, by_judge=seen.asks_models, up_to=seen.decided_by)
-            before, before_sd = waves.wave_end(tx, seen.id, seen.decided_by - 1)
+        before, before_sd = self._a_wave_ago(seen)
         now_standing = standing(evidence, before, before_sd, at_the_end=seen.tally.sent >= seen.tally.budget)
         if seen.overlap:
             if stopping.may_end(len(evidence.first), seen.overlap, now_standing.scale, seen.rules):
@@ -107,9 +107,25 @@ class Continuation:
             return self._begin_scoring(seen, reason, now_standing, evidence)
         return self._plan(seen, now_standing, evidence)
 
+    def _a_wave_ago(self, seen: Batch) -> WaveEnd:
+        """How the scale stood after the wave before. The last wave of a budget may have been planned while that was open."""
+        left = seen.wave - 1
+        with self._database.transaction("assessment") as tx:
+            end = waves.wave_end(tx, seen.id, seen.decided_by - 1)
+            if end[0] is not None or seen.tally.sent < seen.tally.budget or left < 1 or not seen.overlaps:
+                return end
+            evidence = read_evidence(tx, seen.id, by_judge=seen.asks_models, up_to=left)
+            earlier, earlier_sd = waves.wave_end(tx, seen.id, left - 1)
+        stood = standing(evidence, earlier, earlier_sd)
+        with self._database.transaction("assessment") as tx:
+            batch = batches.locked(tx, seen.id)
+            if batch is not None and batch.version == seen.version:
+                waves.close_wave(tx, seen.id, left, stood)
+        return stood.theta, stood.prior_sd
+
     def _plan(self, seen: Batch, now_standing: Standing, evidence: Evidence) -> bool:
         with self._database.transaction("assessment") as tx:
-            first, second, blocked = read_asked(tx, seen.id)
+            first, second, blocked = read_asked(tx, seen.id, up_to=seen.decided_by)
         theta = now_standing.theta
         if theta is None and seen.both_orders:
             theta = evidence.provisional()

@@ -31,7 +31,7 @@ WHERE j.batch_id = %s AND j.closing AND j.kind = 'verdict' AND c.wave <= %s ORDE
 RANKED = "SELECT ordinal, essay_id FROM essay WHERE batch_id = %s AND held IS NULL ORDER BY ordinal"
 UNAVAILABLE = """
 SELECT DISTINCT least(c.first, c.second), greatest(c.first, c.second) FROM judgement j JOIN comparison c USING (batch_id, ordinal)
-WHERE j.batch_id = %s AND j.kind = 'unavailable'
+WHERE j.batch_id = %s AND j.kind = 'unavailable' AND c.wave <= %s
 """
 
 
@@ -139,10 +139,12 @@ def read_ranked(tx: Tx, batch_id: UUID) -> NDArray[np.int64]:
     return np.array(values(execute(tx, RANKED, [batch_id])), dtype=np.int64)
 
 
-def read_asked(tx: Tx, batch_id: UUID) -> tuple[NDArray[np.int64], NDArray[np.int64], list[tuple[int, int]]]:
-    """Pairs sent so far as (first, second) by ordinal, and unordered pairs that no judge can answer any more."""
+def read_asked(
+    tx: Tx, batch_id: UUID, *, up_to: int = LATEST
+) -> tuple[NDArray[np.int64], NDArray[np.int64], list[tuple[int, int]]]:
+    """Pairs sent so far as (first, second) by ordinal, and unordered pairs that no judge can answer, as waves `up_to` tell."""
     rows = execute(tx, ASKED, [batch_id])
-    blocked = [(row[0], row[1]) for row in execute(tx, UNAVAILABLE, [batch_id])]
+    blocked = [(row[0], row[1]) for row in execute(tx, UNAVAILABLE, [batch_id, up_to])]
     first = np.array([row[0] for row in rows], dtype=np.int64)
     second = np.array([row[1] for row in rows], dtype=np.int64)
     return first, second, blocked

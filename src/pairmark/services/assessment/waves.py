@@ -23,6 +23,7 @@ from pairmark.storage.connection import Tx, execute
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+WaveEnd = tuple[Floats | None, float | None]
 
 CHUNK = 50
 """Comparisons in one request to `judging`."""
@@ -193,7 +194,7 @@ def close_wave(tx: Tx, batch_id: UUID, wave: int, now_standing: Standing) -> Non
     )
 
 
-def wave_end(tx: Tx, batch_id: UUID, wave: int) -> tuple[Floats | None, float | None]:
+def wave_end(tx: Tx, batch_id: UUID, wave: int) -> WaveEnd:
     """Thetas and prior SD after an earlier wave, or None where there was no scale yet."""
     rows = execute(tx, "SELECT theta, prior_sd FROM wave WHERE batch_id = %s AND wave = %s", [batch_id, wave])
     return (np.array(rows[0][0]), rows[0][1]) if rows and rows[0][0] is not None else (None, None)

@@ -102,12 +102,13 @@ class Asker:
 
     def _take_up(self) -> int:
         """Lease chunks: questions to language models are taken up, all others put at once; returns how many were dealt with."""
+        self._look_at = time.monotonic() + LOOK_SECONDS  # a nudge that comes during the look asks for another
         with self._database.transaction("judging") as tx:
             chunks = lease(tx, self._token, self._clock.now(), CHUNKS_PER_STEP, self._left_to_others())
             ids = sorted({chunk.batch_id for chunk in chunks})
             judges = execute(tx, JUDGES, [ids]) if chunks else []
             others = [] if chunks or self._flight.busy else other_askers(tx, self._token)
-        self._found, self._look_at = bool(chunks), time.monotonic() + LOOK_SECONDS
+        self._found = bool(chunks)
         if not self._flight.busy:
             self._renewed_at = self._clock.monotonic()
             if not chunks:

@@ -82,6 +82,7 @@ class Flight:
         self._pools: dict[int, ThreadPoolExecutor] = {}
         self._flying: dict[Future[list[Answer]], tuple[Sitting, Item]] = {}
         self._landing: SimpleQueue[Future[list[Answer]] | None] = SimpleQueue()
+        self._nudged = False
         self._not_made: list[UUID] = []
         self._closed = False
         self._routing = Routing(calls, canaries, clock, self._pool, self._meanwhile)
@@ -119,8 +120,13 @@ class Flight:
             sitting.add(Item(chunk, question, tried.get((question.request_id, chunk.attempt), 0)))
 
     def nudge(self) -> None:
-        """Wait for nothing to land in the turn at work: there may be more to begin. Safe on any thread."""
-        self._landing.put(None)
+        """Wait for nothing to land in the turn at work: there may be more to begin. Safe on any thread.
+
+        Many nudges are one, and one that comes while nothing flies waits for the first that does.
+        """
+        if not self._nudged:
+            self._nudged = True
+            self._landing.put(None)
 
     def begin_anew(self) -> None:
         """After trouble with the database: record what is out, hand back what waits. Others may have taken it up since."""
@@ -259,8 +265,10 @@ class Flight:
                 return
             if future is not None:
                 self._landed(future)
-            elif waits:
-                return
+            else:
+                self._nudged = False
+                if waits:
+                    return
             if waits:
                 waits, until = False, time.monotonic() + GROUP_SECONDS
 
