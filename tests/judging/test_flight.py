@@ -10,7 +10,7 @@ from pairmark.errors import Busy
 from pairmark.judges.question import JudgeUnable
 from pairmark.services.assessment import waves
 from pairmark.services.judging import asker as asker_module
-from pairmark.services.judging.calls import SPARED
+from pairmark.services.judging.calls import LOST, SPARED
 from pairmark.services.judging.routing import SpendLimitReached
 from pairmark.services.judging.verdicts import MAX_TRIES
 from support.callbacks import settle
@@ -230,8 +230,11 @@ def test_batches_of_one_judge_take_turns(system, database):
     assert others[0] < theirs[len(theirs) // 2]
 
 
-def process_that_ends_while_it_asks(system, clock) -> bool:
-    """A process that asks all there is and is gone before any answer; False if there was nothing to ask."""
+def process_that_ends_while_it_asks(system, clock, *, stopped=False) -> bool:
+    """A process that asks all there is and is gone before any answer; False if there was nothing to ask.
+
+    One that is `stopped` says so; else the next one finds that its session is gone.
+    """
     begun, over, gate = Event(), Event(), Event()
 
     def hang(question, number):
@@ -250,6 +253,11 @@ def process_that_ends_while_it_asks(system, clock) -> bool:
     thread = Thread(target=work, daemon=True)
     thread.start()
     assert over.wait(30)
+    if begun.is_set() and not stopped:
+        asking._owned.close()
+        finds_it = asker_of(system, clock, Metered())
+        finds_it.step()
+        finds_it.close()
     asking.close()
     gate.set()
     thread.join(30)
@@ -262,8 +270,20 @@ def test_a_comparison_that_ends_every_process_that_asks_it_is_given_up(system, d
     ended = 0
     while rows(database, LEFT) != [(0,)] and ended < 20:  # one ends before it has asked both, now and then
         ended += process_that_ends_while_it_asks(system, clock)
-    lost = "SELECT count(*) FROM judging.model_call WHERE kind = 'lost' GROUP BY request_id"
-    assert [row[0] for row in rows(database, lost)] == [SPARED + MAX_TRIES] * 2
+    lost = "SELECT count(*) FROM judging.model_call WHERE kind = 'lost' AND detail = %s GROUP BY request_id"
+    assert [row[0] for row in rows(database, lost, LOST)] == [SPARED + MAX_TRIES] * 2
     system.drain()
     assert books(database, ticket).status == "ERROR_PROCESSING"
+    assert violations(database) == []
+
+
+def test_a_process_that_people_stop_again_and_again_gives_no_comparison_up(system, database, clock):
+    """Calls that take longer than a process waits at its end are lost each time; they say nothing of what was asked."""
+    ticket = submit(system, 2, stability_threshold=0.0, comparisons_per_essay=2)
+    settle(system)
+    for _ in range(SPARED + MAX_TRIES + 1):
+        assert process_that_ends_while_it_asks(system, clock, stopped=True)
+    put(system, Metered())
+    system.drain()
+    assert books(database, ticket).status == "COMPLETE_MAX_COMPARISONS"
     assert violations(database) == []

@@ -20,10 +20,14 @@ Purpose = Literal["comparison", "canary"]
 FRUITLESS = ("refused", "truncated", "invalid", "blocked", "timed_out", "unavailable", "failed")
 """Outcomes that spend a try. A call that was not made spends none, nor do the first that were lost with their process."""
 SPARED = 2
-"""Calls for one comparison that may be lost with their process; if there are more, the comparison may be what ends it."""
+"""Calls for one comparison that may be lost with their process; if there are more, the comparison may be what ends it.
+
+What is lost because people stop a process says nothing of the comparison.
+"""
 LONGEST_ANSWER = 20_000
 LONGEST_DETAIL = 500
 LOST = "the process that made the call ended before it recorded the answer"
+STOPPED = "the process that made the call was stopped before the answer was there"
 NOT_MADE = "the call was not made"
 
 OPEN_PURSE = "INSERT INTO purse (batch_id) VALUES (%s) ON CONFLICT (batch_id) DO NOTHING"
@@ -88,7 +92,8 @@ SELECT DISTINCT ON (request_id) request_id, winner, judge, provider, model, reas
 FROM model_call WHERE request_id = ANY(%s) AND purpose = %s AND kind = 'verdict' ORDER BY request_id, begun_at, id
 """
 TRIED = f"""
-SELECT request_id, attempt, count(*) FILTER (WHERE kind <> 'lost') + greatest(count(*) FILTER (WHERE kind = 'lost') - {SPARED}, 0)
+SELECT request_id, attempt, count(*) FILTER (WHERE kind <> 'lost')
+    + greatest(count(*) FILTER (WHERE kind = 'lost' AND detail IS DISTINCT FROM %s) - {SPARED}, 0)
 FROM model_call WHERE request_id = ANY(%s) AND purpose = 'comparison' AND kind = ANY(%s) GROUP BY 1, 2
 """  # noqa: S608 - constant
 OTHER_ASKERS = """
@@ -179,21 +184,21 @@ class Calls:
 
     def tried(self, request_ids: Sequence[UUID]) -> dict[tuple[UUID, int], int]:
         """How many calls were made in vain for each comparison and attempt."""
-        rows = self._database.at_once("judging", TRIED, [list(request_ids), [*FRUITLESS, "lost"]])
+        rows = self._database.at_once("judging", TRIED, [STOPPED, list(request_ids), [*FRUITLESS, "lost"]])
         return {(row[0], row[1]): row[2] for row in rows}
 
     def other_askers(self) -> list[UUID]:
         """Tokens of other askers that have calls in flight, or died with them."""
         return values(self._database.at_once("judging", OTHER_ASKERS, [self._token]))
 
-    def lose(self, tokens: Sequence[UUID], but: Sequence[UUID] = ()) -> None:
+    def lose(self, tokens: Sequence[UUID], but: Sequence[UUID] = (), *, why: str = LOST) -> None:
         """Calls of askers that are gone have no outcome any more: perhaps they were charged, and nobody guesses.
 
         `but` are calls whose outcome somebody still knows.
         """
         with self._database.transaction("judging") as tx:
             execute(tx, LOCK_PURSES, [list(tokens), list(but)])
-            execute(tx, LOSE, [self._clock.now(), LOST, list(tokens), list(but)])
+            execute(tx, LOSE, [self._clock.now(), why, list(tokens), list(but)])
 
     def allow(self, batch_id: str, limit: float) -> None:
         """Set the spend limit of a batch; lowering it stops new calls only."""

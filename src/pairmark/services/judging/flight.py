@@ -16,7 +16,7 @@ from pairmark.errors import Busy, PairmarkError
 from pairmark.events.catalogue import Question
 from pairmark.judges.question import Answer, Forecast, JudgeUnable, ModelJudge
 from pairmark.judges.question import Question as Asked
-from pairmark.services.judging.calls import Calls, Entry
+from pairmark.services.judging.calls import STOPPED, Calls, Entry
 from pairmark.services.judging.canaries import Canaries
 from pairmark.services.judging.jobs import MOST_REQUESTS, Jobs, jobs_of
 from pairmark.services.judging.queue import Chunk
@@ -156,7 +156,7 @@ class Flight:
             pool.shutdown(wait=False, cancel_futures=True)
         if flying or self._not_made:
             self._calls.never_made(self._not_made)
-            self._calls.lose([self._token])
+            self._calls.lose([self._token], why=STOPPED)
 
     def _begin(self, sitting: Sitting) -> None:
         """Begin as many calls of one batch as there is room for."""
