@@ -2,6 +2,8 @@
 
 import pytest
 
+from pairmark.assessing import Progress
+from pairmark.cli.live import Live
 from pairmark.errors import BadRequest
 from pairmark.judges.llm.config import LlmOptions
 from pairmark.judges.spec import parse_judge, parse_panel
@@ -62,6 +64,19 @@ def test_what_is_with_the_provider_is_told_to_whoever_waits(system, database, cl
     assert with_the_provider(out).startswith(f"{out.questions} comparisons with the provider in 1 job since ")
     run_to_its_end(system, database, clock, ticket)
     assert system.judging.jobs_out(str(ticket.job_id)) is None
+
+
+def test_several_things_that_hold_for_long_are_each_said_once(system, database, clock, providers, capsys):
+    providers(plan=BatchPlan(polls=2))
+    ticket = submit(system, 6, judge=judge_of("openai"), stability_threshold=0.0)
+    system.drain()
+    batch, out = system.assessment.batch(ticket.job_id), system.judging.jobs_out(str(ticket.job_id))
+    with Live() as live:
+        for _ in range(5):
+            live.show(Progress(batch, watching=True, trouble="The provider is slow.", found="unfinished", jobs=out))
+    said = capsys.readouterr().err
+    for sentence in ("Another pairmark process", "The provider is slow.", "with the provider in 1 job"):
+        assert said.count(sentence) == 1
 
 
 @pytest.mark.parametrize("provider", ALL)

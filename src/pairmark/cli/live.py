@@ -19,7 +19,7 @@ class Live:
     def __init__(self) -> None:
         self._console = Console(file=sys.stderr)
         self._progress = Progress(self._console, SystemClock())
-        self._said: str | None = None
+        self._said: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         self._progress.__enter__()
@@ -33,27 +33,29 @@ class Live:
     def show(self, standing: Standing) -> None:
         """Update the display."""
         if standing.watching:
-            self._say("Another pairmark process is working on this batch; watching until it is done or gone.")
+            self._say("who", "Another pairmark process is working on this batch; watching until it is done or gone.")
         if standing.trouble:
-            self._say(standing.trouble)
+            self._say("trouble", standing.trouble)
         batch = standing.batch
         if batch is None:
             return
         if standing.found == "stored":
             when = f" on {batch.finished_at.astimezone():%Y-%m-%d at %H:%M}" if batch.finished_at else ""
-            self._say(f"This batch ended{when}; its stored result follows.")
+            self._say("end", f"This batch ended{when}; its stored result follows.")
             return
-        if standing.found == "unfinished" and self._said is None:
+        if standing.found == "unfinished" and not self._said:
             self._say(
-                f"Going on where it stopped: {batch.answered:,} of at most {batch.budget:,} comparisons answered."
+                "begin",
+                f"Going on where it stopped: {batch.answered:,} of at most {batch.budget:,} comparisons answered.",
             )
         if standing.jobs:
-            self._say(with_the_provider(standing.jobs))
+            self._say("jobs", with_the_provider(standing.jobs))
         if batch.budget:
             cost = money_so_far(standing.money) if standing.money else ""
             self._progress.update(wave=batch.wave, done=batch.answered, budget=batch.budget, cost=cost)
 
-    def _say(self, sentence: str) -> None:
-        if sentence != self._said:
-            self._said = sentence
+    def _say(self, about: str, sentence: str) -> None:
+        """Once, until there is something else to say about that."""
+        if sentence != self._said.get(about):
+            self._said[about] = sentence
             self._console.print(visible(sentence), markup=False, highlight=False, soft_wrap=True)
