@@ -93,6 +93,12 @@ DATABASE_MUTANTS = [
         audited=False,
     ),
     constraint(
+        "overlap_within_sent",
+        "assessment.batch",
+        f"UPDATE assessment.batch SET overlap = sent + 1 WHERE id = {OPEN}",
+        audited=False,
+    ),
+    constraint(
         "answers_within_sent",
         "assessment.batch",
         f"UPDATE assessment.batch SET answered = sent + 1, counted = sent + 1 WHERE id = {OPEN}",

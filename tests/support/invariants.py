@@ -76,6 +76,9 @@ BROKEN = {
     "a text was cleared by nobody, or before it was held": """
         SELECT ordinal FROM assessment.review_queue
         WHERE (cleared_at IS NULL) <> (cleared_by IS NULL) OR cleared_at < created_at""",
+    "G15: more may be open than the latest wave holds": """
+        SELECT b.id FROM assessment.batch b WHERE b.overlap NOT IN (
+            SELECT 0 UNION ALL SELECT w.size FROM assessment.wave w WHERE w.batch_id = b.id AND w.wave = b.wave)""",
     "G15: more was sent than reserved": "SELECT id FROM assessment.batch WHERE sent > budget",
     "G15: waves and comparisons are not what was sent": """
         SELECT b.id FROM assessment.batch b WHERE b.sent <> (
