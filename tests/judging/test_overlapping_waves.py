@@ -89,12 +89,13 @@ def test_what_is_planned_hangs_on_verdicts_and_not_on_their_order(system, databa
     assert violations(database) == []
 
 
-def test_no_call_is_made_beyond_the_end(system, database):
+@pytest.mark.parametrize("at_once", [6, 2 * WAVE])
+def test_no_call_is_made_beyond_the_end(system, database, at_once):
     """Where the target may be reached by answers that are still open, nothing else is asked before they are there."""
     ticket, overlapped = submit(system, ESSAYS, **LONG | {"target_reliability": 0.93}), False
     settle(system)
     while waiting := open_comparisons(database, ticket):
-        answer(system, ticket, waiting[:6])
+        answer(system, ticket, waiting[:at_once])
         overlapped = overlapped or stands(database, ticket)[3] > 0
     _, sent, answered, _ = stands(database, ticket)
     assert overlapped
