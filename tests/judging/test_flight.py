@@ -230,6 +230,36 @@ def test_batches_of_one_judge_take_turns(system, database):
     assert others[0] < theirs[len(theirs) // 2]
 
 
+def test_what_a_dead_process_left_is_freed_while_another_is_busy(system, database, clock):
+    """Its calls are lost, and its questions open, long before the other has nothing to do."""
+    begun, gate, seen = Event(), Event(), []
+
+    def hang(question, number):
+        if not is_canary(question):
+            begun.set()
+            assert gate.wait(60)
+
+    def look(question, number):
+        clock.advance(asker_module.RENEW_SECONDS)
+        seen.append(rows(database, "SELECT count(*) FROM judging.model_call WHERE kind = 'lost'")[0][0])
+
+    dying = asker_of(system, clock, Metered(hang))
+    submit(system, 4, stability_threshold=0.0)
+    settle(system)
+    thread = Thread(target=dying.step, daemon=True)
+    thread.start()
+    assert begun.wait(30)
+    submit(system, 10, stability_threshold=0.0)
+    settle(system)
+    dying._owned.close()  # as the end of its process would
+    put(system, Metered(look, concurrency=1, member="metered:b"))
+    system.asker.step()
+    assert seen[-1] > 0
+    gate.set()
+    thread.join(30)
+    dying.close()
+
+
 def process_that_ends_while_it_asks(system, clock, *, stopped=False) -> bool:
     """A process that asks all there is and is gone before any answer; False if there was nothing to ask.
 

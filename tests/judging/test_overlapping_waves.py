@@ -110,10 +110,10 @@ def test_judges_that_are_no_models_are_asked_wave_by_wave(system, database):
     assert stands(database, ticket)[::3] == (1, 0)
 
 
-def test_an_asker_that_waits_for_slow_answers_begins_what_comes_meanwhile(system, monkeypatch):
-    """It would wait a minute for something to land; nothing does before the second batch is asked."""
-    monkeypatch.setattr(flight, "LAND_SECONDS", 60.0)
+def slow_judge(system) -> tuple[Event, Event, Event]:
+    """Its calls last until the third event; the first says that one was begun, the second one about a second batch."""
     begun, both, gate = Event(), Event(), Event()
+    second_batch = {f"essay-{number:04d}" for number in range(4, 9)}
 
     def slow(question, number):
         if not is_canary(question):
@@ -122,8 +122,14 @@ def test_an_asker_that_waits_for_slow_answers_begins_what_comes_meanwhile(system
                 both.set()
             assert gate.wait(50)
 
-    second_batch = {f"essay-{number:04d}" for number in range(4, 9)}
     put(system, Metered(slow, concurrency=64))
+    return begun, both, gate
+
+
+def test_an_asker_that_waits_for_slow_answers_begins_what_comes_meanwhile(system, monkeypatch):
+    """It would wait a minute for something to land; nothing does before the second batch is asked."""
+    monkeypatch.setattr(flight, "LAND_SECONDS", 60.0)
+    begun, both, gate = slow_judge(system)
     with system.running():
         submit(system, 4)
         assert begun.wait(20)
@@ -136,15 +142,8 @@ def test_an_asker_that_waits_for_slow_answers_begins_what_comes_meanwhile(system
 def test_work_that_comes_while_an_asker_looks_for_it_is_begun(system, database, monkeypatch):
     """The look does not see it any more, and nothing lands for a minute: the nudge alone tells of it."""
     monkeypatch.setattr(flight, "LAND_SECONDS", 60.0)
-    begun, both, gate = Event(), Event(), Event()
+    begun, both, gate = slow_judge(system)
     tickets = []
-
-    def slow(question, number):
-        if not is_canary(question):
-            begun.set()
-            if question.first_id in second_batch:
-                both.set()
-            assert gate.wait(50)
 
     def look(*given):
         chunks = lease(*given)
@@ -154,8 +153,6 @@ def test_work_that_comes_while_an_asker_looks_for_it_is_begun(system, database, 
             system.asker.nudge()
         return chunks
 
-    second_batch = {f"essay-{number:04d}" for number in range(4, 9)}
-    put(system, Metered(slow, concurrency=64))
     submit(system, 4)
     settle(system)
     monkeypatch.setattr(asker, "lease", look)

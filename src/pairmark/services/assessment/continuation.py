@@ -93,11 +93,10 @@ class Continuation:
         if not stopping.is_due(seen.tally, seen.rules):
             return self._wait(seen)
         with self._database.transaction("assessment") as tx:
-            too_early = not batches.settled(tx, seen.id)
-        if too_early:
+            settled = batches.settled(tx, seen.id)
+            evidence = read_evidence(tx, seen.id, by_judge=seen.asks_models, up_to=seen.decided_by) if settled else None
+        if evidence is None:
             return self._wait(seen)
-        with self._database.transaction("assessment") as tx:
-            evidence = read_evidence(tx, seen.id, by_judge=seen.asks_models, up_to=seen.decided_by)
         before, before_sd = self._a_wave_ago(seen)
         now_standing = standing(evidence, before, before_sd, at_the_end=seen.tally.sent >= seen.tally.budget)
         if seen.overlap:
